@@ -76,7 +76,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Observation(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="none"
 ):
-    """What every observation tells; ``started`` in Unix seconds, ``duration_ms`` in milliseconds."""
+    """What every observation tells: ``started`` in Unix seconds, durations in milliseconds."""
 
     probe: str = ""
     label: str = ""
@@ -140,7 +140,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class TlsObservation(Observation, frozen=True, kw_only=True, omit_defaults=True, tag="tls"):
-    """A TLS handshake: the leaf first in ``chain``; ``failure`` is ``tls-verify`` if not trusted."""
+    """A TLS handshake, the leaf first in ``chain``; not trusted is ``tls-verify``."""
 
     host: str = ""
     port: int = 443
