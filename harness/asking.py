@@ -1,0 +1,122 @@
+"""Which probe is answered by what: the one place that knows all kinds of probes."""
+
+from __future__ import annotations
+
+from harness import vantage
+from harness.collector import in_thread
+from harness.environment import Credentials
+from harness.guard import Guard
+from harness.observation import DnsObservation, Failure, FailureKind, Observation
+from harness.probes import contract, http, names, tcp, tls
+from harness.probes.blank import unanswered
+from harness.probes.network import Reach
+from harness.probes.stage import Clock, StageError
+from harness.specs import (
+    ClientProbe,
+    ContractProbe,
+    DnsProbe,
+    HttpProbe,
+    PostgresProbe,
+    Probe,
+    TcpProbe,
+    TlsProbe,
+)
+
+THREAD_GRACE = 0.5
+NO_WAY_IN = Failure(
+    kind=FailureKind.NO_VANTAGE_POINT,
+    message="this environment gives no way into a task",
+    remedy="set vantage.task_command (HOKUSAI_VANTAGE_TASK_COMMAND), or give the aws section",
+)
+
+
+class Asking:
+    """Asks the probes of one environment, through one guard."""
+
+    def __init__(
+        self,
+        reach: Reach,
+        credentials: Credentials,
+        guard: Guard,
+        way_in: vantage.WayIn | None,
+        resolver: str | None,
+    ) -> None:
+        self._reach, self._credentials, self._guard = reach, credentials, guard
+        self._way_in, self._resolver = way_in, resolver
+
+    async def ask(self, probe: Probe) -> Observation:
+        """Answer one probe from the runner, unless the guard refuses it."""
+        if refusal := self._guard.refusal(probe):
+            return unanswered(probe, refusal)
+        match probe:
+            case HttpProbe():
+                return await self._http(probe)
+            case TcpProbe():
+                return await tcp.observe(probe, self._reach)
+            case TlsProbe():
+                return await tls.observe(probe, self._reach)
+            case DnsProbe():
+                return await self._dns(probe)
+            case _:
+                return await self._blocking(probe)
+
+    async def ask_task(self, service: str, probes: list[Probe]) -> list[Observation]:
+        """Answer probes inside a task, those that the guard admits."""
+        refusals = {probe.key: self._guard.refusal(probe) for probe in probes}
+        asked = [probe for probe in probes if refusals[probe.key] is None]
+        answers = iter(await self._in_task(service, asked))
+        return [
+            unanswered(probe, refusal) if (refusal := refusals[probe.key]) else next(answers)
+            for probe in probes
+        ]
+
+    async def _in_task(self, service: str, probes: list[Probe]) -> list[Observation]:
+        if not probes:
+            return []
+        way_in = self._way_in
+        if way_in is None:
+            return [unanswered(probe, NO_WAY_IN) for probe in probes]
+        bound = max(probe.deadline for probe in probes) + 2 * vantage.START_ALLOWANCE
+        return await in_thread(lambda: vantage.ask(way_in, service, probes), bound)
+
+    async def _http(self, probe: HttpProbe) -> Observation:
+        if probe.api_key and not self._credentials.api_key:
+            failure = Failure(
+                kind=FailureKind.MISSING_CREDENTIAL,
+                message="HOKUSAI_API_KEY is not set",
+                remedy="export HOKUSAI_API_KEY=<a valid key of this environment>",
+            )
+            return unanswered(probe, failure)
+        return await http.observe(probe, self._reach, self._credentials)
+
+    async def _dns(self, probe: DnsProbe) -> Observation:
+        if self._resolver is not None:
+            return await names.observe(probe, self._resolver)
+        clock = Clock(probe.deadline)
+        try:
+            found = await self._reach.resolve(probe.name)
+        except (StageError, TimeoutError) as error:
+            return unanswered(probe, clock.failure(error, probe.name))
+        return DnsObservation(name=probe.name, answers=tuple(dict.fromkeys(found)))
+
+    async def _blocking(self, probe: Probe) -> Observation:
+        clock = Clock(probe.deadline)
+        clock.stage = "read"
+        try:
+            return await in_thread(lambda: self._now(probe), probe.deadline + THREAD_GRACE)
+        except TimeoutError as error:
+            return unanswered(probe, clock.failure(error, probe.label))
+
+    def _now(self, probe: Probe) -> Observation:
+        match probe:
+            case ClientProbe():
+                # requests takes 0.17 s to import: only where a client's view is asked for.
+                from harness.probes import client
+
+                return client.observe(probe, self._reach)
+            case ContractProbe():
+                return contract.observe(probe)
+            case PostgresProbe():
+                return vantage.ask(vantage.Here(), "runner", [probe])[0]
+            case _:
+                raise TypeError(f"{type(probe).__name__} cannot be asked from the runner")

@@ -1,0 +1,180 @@
+"""The collector: runs every distinct probe once, all at once, in a bounded pool.
+
+It lives on one event loop in a thread of its own, beside whoever judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from harness.observation import Failure, FailureKind, Observation
+from harness.probes.blank import unanswered
+from harness.specs import RUNNER, Probe
+
+AT_ONCE = 256
+T = TypeVar("T")
+
+
+class Asker(Protocol):
+    """Knows how to ask: one probe from the runner, or a batch inside a task."""
+
+    async def ask(self, probe: Probe) -> Observation:
+        """Answer one probe from the runner."""
+
+    async def ask_task(self, service: str, probes: list[Probe]) -> list[Observation]:
+        """Answer probes inside the task of ``service``, in order."""
+
+
+class Observer(Protocol):
+    """Whoever can be asked for observations: the collector, a broker's client, or a replay."""
+
+    def start(self, probes: Iterable[Probe]) -> None:
+        """Begin every probe that has not begun yet."""
+
+    def observation(self, probe: Probe) -> Observation:
+        """Return what ``probe`` saw; waits for it."""
+
+
+class Collector:
+    """Single flight: equal probes are asked once, however many checks need them."""
+
+    def __init__(self, asker: Asker, finished: Callable[[Observation], Observation]) -> None:
+        self._asker = asker
+        self._finished = finished
+        self._futures: dict[str, Future[Observation]] = {}
+        self._labels: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._loop = asyncio.new_event_loop()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="probes", daemon=True)
+        self._thread.start()
+
+    def start(self, probes: Iterable[Probe]) -> None:
+        """Begin every probe that has not begun yet; probes of one task go as one session."""
+        with self._lock:
+            fresh = {probe.key: probe for probe in probes if probe.key not in self._futures}
+            for key, probe in fresh.items():
+                self._futures[key] = Future()
+                self._labels[key] = probe.label
+        if fresh:
+            self._loop.call_soon_threadsafe(self._spawn, list(fresh.values()))
+
+    def observation(self, probe: Probe) -> Observation:
+        """Return what ``probe`` saw; starts it if need be, and waits for it."""
+        self.start([probe])
+        return self.future(probe).result()
+
+    def future(self, probe: Probe) -> Future[Observation]:
+        """Return the future of a started probe."""
+        return self._futures[probe.key]
+
+    def pending(self) -> list[str]:
+        """Return the labels of the probes that have no answer yet."""
+        return [self._labels[key] for key, future in self._futures.items() if not future.done()]
+
+    def close(self) -> None:
+        """Stop the loop; probes under way are abandoned."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        if not self._loop.is_running():
+            for task in self._tasks:
+                task.cancel()
+            with contextlib.suppress(RuntimeError):
+                self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+            self._loop.close()
+
+    def _spawn(self, probes: list[Probe]) -> None:
+        by_vantage = itertools.groupby(sorted(probes, key=_vantage), key=_vantage)
+        for vantage, group in by_vantage:
+            batch = list(group)
+            if vantage == RUNNER:
+                for probe in batch:
+                    self._go(self._ask_one(probe))
+            else:
+                self._go(self._ask_batch(vantage, batch))
+
+    def _go(self, coroutine: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        assert isinstance(task, asyncio.Task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask_one(self, probe: Probe) -> None:
+        async with self._slots:
+            started, clock = time.time(), time.perf_counter()
+            seen = await _never_raising(self._asker.ask(probe), [probe])
+            self._settle(probe, seen[0], started, (time.perf_counter() - clock) * 1000)
+
+    async def _ask_batch(self, vantage: str, probes: list[Probe]) -> None:
+        started = time.time()
+        service = vantage.partition(":")[2]
+        seen = await _never_raising(self._asker.ask_task(service, probes), probes)
+        for probe, observation in zip(probes, seen, strict=True):
+            self._settle(
+                probe, observation, observation.started or started, observation.duration_ms
+            )
+
+    def _settle(self, probe: Probe, seen: Observation, started: float, duration: float) -> None:
+        stamped = msgspec.structs.replace(
+            seen,
+            probe=probe.key,
+            label=probe.label,
+            vantage=probe.vantage,
+            started=round(started, 3),
+            duration_ms=round(duration, 3),
+        )
+        try:
+            self._futures[probe.key].set_result(self._finished(stamped))
+        except Exception as error:
+            self._futures[probe.key].set_exception(error)
+
+
+def _vantage(probe: Probe) -> str:
+    return probe.vantage
+
+
+async def _never_raising(
+    asking: Awaitable[Observation | list[Observation]], probes: list[Probe]
+) -> list[Observation]:
+    try:
+        seen = await asking
+    except Exception as error:
+        failure = Failure(
+            kind=FailureKind.INTERNAL_ERROR, message=f"the probe failed with {type(error).__name__}"
+        )
+        return [unanswered(probe, failure) for probe in probes]
+    return seen if isinstance(seen, list) else [seen]
+
+
+async def in_thread(work: Callable[[], T], deadline: float) -> T:
+    """Run blocking ``work`` in a daemon thread. Raises TimeoutError after ``deadline`` seconds.
+
+    Not an executor: its threads are joined at exit, and one that hangs would keep the run alive.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(setter: Callable[[object], None], value: object) -> None:
+        if not done.done():
+            setter(value)
+
+    def run() -> None:
+        try:
+            outcome: tuple[Callable[[object], None], object] = (done.set_result, work())  # type: ignore[assignment]
+        except BaseException as error:
+            outcome = (done.set_exception, error)  # type: ignore[assignment]
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name="probe", daemon=True).start()
+    return await asyncio.wait_for(done, deadline)

@@ -1,0 +1,247 @@
+"""An environment: where one deployment is, and the bounds within which it may be probed.
+
+One YAML file each in ``environments/``. Every value can be overridden by the environment variable
+``HOKUSAI_<SECTION>_<KEY>`` (lists: comma-separated). Credentials come from variables only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from harness import settings_file
+from harness.errors import MissingCredential, MissingSetting, UsageError
+
+Severity = Literal["p0", "p1", "p2", "p3"]
+Url = Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+$", description="scheme://host[:port]")]
+HostPort = Annotated[str, Meta(pattern=r"^[^\s:]+:\d{1,5}$")]
+ConnectTo = Annotated[str, Meta(pattern=r"^[^\s:]+:\d{1,5}:[^\s:]+:\d{1,5}$")]
+Seconds = Annotated[float, Meta(gt=0, le=300)]
+Count = Annotated[int, Meta(gt=0)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Registry(_Section, frozen=True, kw_only=True):
+    """The registry API: its public address."""
+
+    url: Url
+
+
+class Auth(_Section, frozen=True, kw_only=True):
+    """The auth service: its public address, and the service id that keys are validated for."""
+
+    url: Url | None = None
+
+
+class Mlflow(_Section, frozen=True, kw_only=True):
+    """MLflow as the documents name it inside the network."""
+
+    url: Url | None = None
+
+
+class Database(_Section, frozen=True, kw_only=True):
+    """The database as it should be used; ``fallback_user`` is the build's silent default."""
+
+    instance: str | None = None
+    name: str = "mlflow_db"
+    user: str = "mlflow"
+    fallback_user: str = "postgres"
+    port: int = 5432
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+
+
+class Service(_Section, frozen=True, kw_only=True):
+    """One ECS service and the container in it that does the work."""
+
+    service: str
+    container: str
+    port: int
+
+
+class Aws(_Section, frozen=True, kw_only=True):
+    """Names of the AWS resources. ``None`` for an environment without AWS."""
+
+    region: str
+    cluster: str
+    services: dict[str, Service]
+    secret: str
+    load_balancer: str | None = None
+
+
+class CircuitBreaker(_Section, frozen=True, kw_only=True):
+    """The circuit breaker class to hold to its contract: a folder and ``module:Class``."""
+
+    source: str | None = None
+    target: Annotated[str, Meta(pattern=r"^[\w.]+:\w+$")] = "circuit_breaker:CircuitBreaker"
+
+
+class Network(_Section, frozen=True, kw_only=True):
+    """How the runner reaches hosts: curl's ``--connect-to`` entries, and a resolver of its own."""
+
+    connect_to: tuple[ConnectTo, ...] = ()
+    resolver: HostPort | None = None
+
+
+class Tls(_Section, frozen=True, kw_only=True):
+    """What the runner trusts: a PEM bundle, or the system's trust store."""
+
+    ca_bundle: str | None = None
+    min_days_left: int = 14
+
+
+class Vantage(_Section, frozen=True, kw_only=True):
+    """The way into a task: a command prefix with ``{service}``, or ECS Exec if there is AWS."""
+
+    task_command: str | None = None
+
+
+class Limits(_Section, frozen=True, kw_only=True):
+    """Bounds of a run: seconds per probe, bytes per answer, requests per host, probes in all."""
+
+    deadline: Seconds = 4.0
+    max_bytes: Count = 262_144
+    requests_per_host: Count = 200
+    probes: Count = 2_000
+
+
+class Policy(_Section, frozen=True, kw_only=True):
+    """What a run must have judged: a blocked check of these severities fails the run."""
+
+    must_judge: tuple[Severity, ...] = ("p0",)
+
+
+class Environment(_Section, frozen=True, kw_only=True):
+    """One deployment under test."""
+
+    name: str
+    description: str
+    registry: Registry
+    auth: Auth = Auth()
+    mlflow: Mlflow = Mlflow()
+    database: Database = Database()
+    aws: Aws | None = None
+    circuit_breaker: CircuitBreaker = CircuitBreaker()
+    network: Network = Network()
+    tls: Tls = Tls()
+    vantage: Vantage = Vantage()
+    limits: Limits = Limits()
+    policy: Policy = Policy()
+    not_applicable: dict[str, str] = {}
+
+    def need(self, path: str) -> str:
+        """Return the setting at ``path`` (``section.key``). Raises MissingSetting if not set."""
+        value: Any = self
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
+        if value is None or value == "":
+            raise MissingSetting(path, variable_for(path), self.name)
+        return str(value)
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """Secrets of this run. Never serialised, never printed."""
+
+    api_key: str | None = None
+
+    def need_api_key(self) -> str:
+        """Return the API key. Raises MissingCredential."""
+        if not self.api_key:
+            raise MissingCredential(
+                "HOKUSAI_API_KEY", "export HOKUSAI_API_KEY=<a valid key of this environment>"
+            )
+        return self.api_key
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def variable_for(path: str) -> str:
+    """Return the environment variable that overrides the setting at ``path``."""
+    return "HOKUSAI_" + path.replace(".", "_").upper()
+
+
+def known_environments(folder: Path) -> list[str]:
+    """Return the names of the environments in ``folder``, sorted."""
+    return sorted(file.stem for file in folder.glob("*.yaml"))
+
+
+def load(name: str, folder: Path, variables: Mapping[str, str] = os.environ) -> Environment:
+    """Return the environment ``name``. Raises UsageError for anything wrong with it."""
+    path = folder / f"{name}.yaml"
+    if name not in known_environments(folder):
+        known = ", ".join(known_environments(folder)) or "none"
+        raise UsageError(
+            f"unknown environment '{name}': {folder.name}/ has {known}. "
+            f"Choose one of them (ENV=… or --env …), or add {folder.name}/{name}.yaml"
+        )
+    document = settings_file.read_mapping(path)
+    document.setdefault("name", name)
+    _override(document, Environment, "", variables)
+    return settings_file.convert(document, Environment, path)
+
+
+def credentials(variables: Mapping[str, str] = os.environ) -> Credentials:
+    """Return the credentials that this process was given. Raises UsageError if malformed."""
+    key = variables.get("HOKUSAI_API_KEY")
+    if key is not None and (key != key.strip() or not key.isprintable()):
+        raise UsageError("HOKUSAI_API_KEY has spaces or control characters around or in the key")
+    return Credentials(api_key=key or None)
+
+
+def _override(
+    document: dict[str, Any], kind: type, prefix: str, variables: Mapping[str, str]
+) -> None:
+    for field in msgspec.structs.fields(kind):
+        path = f"{prefix}{field.encode_name}"
+        section = _section_of(field.type)
+        if section is not None:
+            _override_section(document, field.encode_name, section, path, variables)
+        elif (raw := variables.get(variable_for(path))) is not None and prefix:
+            document[field.encode_name] = _parse(raw, field.type, variable_for(path))
+
+
+def _override_section(
+    document: dict[str, Any], key: str, section: type, path: str, variables: Mapping[str, str]
+) -> None:
+    inner = dict(document.get(key) or {})
+    before = dict(inner)
+    _override(inner, section, f"{path}.", variables)
+    if inner != before:
+        document[key] = inner
+
+
+def _section_of(annotation: Any) -> type | None:
+    candidates = [annotation, *getattr(annotation, "__args__", ())]
+    return next(
+        (c for c in candidates if isinstance(c, type) and issubclass(c, _Section)),
+        None,
+    )
+
+
+def _parse(raw: str, annotation: Any, variable: str) -> Any:
+    value: Any = raw
+    if "tuple" in str(annotation):
+        value = [part.strip() for part in raw.split(",") if part.strip()]
+    elif "dict" in str(annotation):
+        raise UsageError(f"{variable}: this setting can only be given in the YAML file")
+    try:
+        return msgspec.to_builtins(msgspec.convert(value, annotation, strict=False))
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{variable}: {error}") from None
+
+
+def settings(environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield every overridable setting's path and its variable, for ``--help`` and the docs."""
+    for field in msgspec.structs.fields(type(environment)):
+        section = _section_of(field.type)
+        for inner in msgspec.structs.fields(section) if section else ():
+            path = f"{field.name}.{inner.name}"
+            yield path, variable_for(path)

@@ -1,0 +1,1 @@
+"""Probes: bounded, read-only measurements that return observations and never judge."""

@@ -1,0 +1,50 @@
+"""The observation that a probe has when asking it failed as a whole."""
+
+from __future__ import annotations
+
+from harness.observation import (
+    ContractObservation,
+    DnsObservation,
+    Failure,
+    HttpObservation,
+    Observation,
+    PostgresObservation,
+    TcpObservation,
+    TlsObservation,
+    VariablesObservation,
+)
+from harness.specs import (
+    ClientProbe,
+    ContractProbe,
+    DnsProbe,
+    HttpProbe,
+    PostgresProbe,
+    Probe,
+    TcpProbe,
+    TlsProbe,
+    VariablesProbe,
+)
+
+
+def unanswered(probe: Probe, failure: Failure) -> Observation:
+    """Return what is known of ``probe`` when there is nothing but ``failure``."""
+    match probe:
+        case HttpProbe() | ClientProbe():
+            return HttpObservation(method=probe.method, url=probe.url, failure=failure)
+        case DnsProbe():
+            return DnsObservation(name=probe.name, record=probe.record, failure=failure)
+        case TcpProbe():
+            port = int(probe.port) if probe.port.isdigit() else 0
+            return TcpObservation(host=probe.host, port=port, failure=failure)
+        case TlsProbe():
+            return TlsObservation(host=probe.host, port=probe.port, failure=failure)
+        case PostgresProbe():
+            return PostgresObservation(
+                host=probe.host, user=probe.user, database=probe.database, failure=failure
+            )
+        case VariablesProbe():
+            return VariablesObservation(failure=failure)
+        case ContractProbe():
+            return ContractObservation(source=probe.source, target=probe.target, failure=failure)
+        case _:
+            raise TypeError(f"no observation for {type(probe).__name__}")

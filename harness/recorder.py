@@ -1,0 +1,59 @@
+"""The record of a run: every observation, one JSON document a line, as it comes in."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.observation import AnyObservation, Observation
+
+
+class Recorder:
+    """Appends observations to a file; each is on disk before anybody judges it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+        self._lock = threading.Lock()
+
+    def __call__(self, observation: Observation) -> None:
+        line = msgspec.json.encode(observation) + b"\n"
+        with self._lock:
+            if not self._file.closed:
+                self._file.write(line)
+
+    def close(self) -> None:
+        """Close the file; later observations are dropped."""
+        with self._lock:
+            self._file.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read(path: Path) -> dict[str, Observation]:
+    """Return the observations of a record by their probe's key. Raises UsageError."""
+    decoder = msgspec.json.Decoder(AnyObservation)
+    found: dict[str, Observation] = {}
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            observation = decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            raise UsageError(f"{path}:{number}: is not an observation: {error}") from None
+        found[observation.probe] = observation
+    return found

@@ -1,0 +1,103 @@
+"""The one redactor: nothing that leaves the process carries a secret.
+
+It knows the secrets of this run, in every spelling that an output could give them, and the
+shapes that secrets of this platform have.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar, overload
+from urllib.parse import quote, quote_plus
+
+import msgspec
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MASK = "[redacted]"
+MIN_LENGTH = 6
+SECRET_VARIABLES = (
+    "HOKUSAI_API_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "DB_PASSWORD",
+    "DATABASE_PASSWORD",
+    "PGPASSWORD",
+)
+
+_SHAPES = re.compile(
+    r"\bhk_(?:live|test|dev)_[A-Za-z0-9_\-]+"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|(?<=://)(?P<user>[^\s:/@]+):[^\s@/]+(?=@)"
+    r"|(?i:(?<=bearer )|(?<=apikey ))[A-Za-z0-9._~+/=\-]{8,}"
+)
+
+
+class Redactor:
+    """Replaces known secrets, in all their spellings, and anything shaped like one."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        kept = sorted({s for s in secrets if len(s) >= MIN_LENGTH}, key=len, reverse=True)
+        needles = sorted(
+            {spelling for secret in kept for spelling in _spellings(secret)}, key=len, reverse=True
+        )
+        self._known = re.compile("|".join(map(re.escape, needles))) if needles else None
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> Redactor:
+        """A redactor for the secrets among these environment variables."""
+        return cls(variables[name] for name in SECRET_VARIABLES if variables.get(name))
+
+    def text(self, text: str) -> str:
+        """Return ``text`` without secrets."""
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        return _SHAPES.sub(_mask_shape, text)
+
+    @overload
+    def clean(self, value: T) -> T: ...
+    @overload
+    def clean(self, value: str) -> str: ...
+    def clean(self, value: Any) -> Any:
+        """Return a struct, mapping, sequence or text with every string in it redacted."""
+        if isinstance(value, msgspec.Struct):
+            return msgspec.convert(self._walk(msgspec.to_builtins(value)), type(value))
+        return self._walk(value)
+
+    def _walk(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self._walk(k): self._walk(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._walk(v) for v in value]
+        return value
+
+
+def _mask_shape(match: re.Match[str]) -> str:
+    user = match.group("user")
+    return f"{user}:{MASK}" if user else MASK
+
+
+@lru_cache(maxsize=64)
+def _spellings(secret: str) -> frozenset[str]:
+    raw = secret.encode("utf-8", "surrogateescape")
+    padded = {base64.b64encode(raw), base64.urlsafe_b64encode(raw)}
+    return frozenset(
+        {
+            secret,
+            quote(secret, safe=""),
+            quote(secret),
+            quote_plus(secret),
+            html.escape(secret),
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+            repr(secret)[1:-1],
+            *(coded.decode().rstrip("=") for coded in padded),
+        }
+    )

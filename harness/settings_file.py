@@ -1,0 +1,45 @@
+"""Reading a YAML data file into a typed value, with errors that name the file and the place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from harness.errors import UsageError
+
+T = TypeVar("T")
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping in ``path``. Raises UsageError naming file, line and column."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}{_place(error)}: is not valid YAML: {_problem(error)}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{path}: must hold a mapping of settings at the top level")
+    return document
+
+
+def convert(document: dict[str, Any], kind: type[T], path: Path) -> T:
+    """Return ``document`` as a ``kind``. Raises UsageError naming the file and the key."""
+    try:
+        return msgspec.convert(document, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path}: {str(error).replace('$.', '')}") from None
+
+
+def _place(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    return str(getattr(error, "problem", None) or error)

@@ -1,0 +1,85 @@
+"""Vantage points: where a probe runs from: this machine (``runner``) or inside a task."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from harness.observation import AnyObservation, Failure, FailureKind, Observation
+from harness.probes.blank import unanswered
+from harness.probes.stage import StageError
+from harness.specs import Probe
+
+SCRIPT = Path(__file__).parent / "in_task" / "probe.py"
+START_ALLOWANCE = 10.0
+
+
+class WayIn(Protocol):
+    """Runs the in-task probe inside a service's running task."""
+
+    def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
+        """Return what the script printed. Raises StageError if it could not be run."""
+
+
+class CommandWayIn:
+    """A command prefix that runs what follows it inside the task of ``{service}``."""
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+
+    def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
+        """Run the script with the task's own Python, the document on its standard input."""
+        prefix = shlex.split(self._template.replace("{service}", shlex.quote(service)))
+        try:
+            done = subprocess.run(
+                [*prefix, "python3", "-c", script],
+                input=document,
+                capture_output=True,
+                timeout=deadline,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise StageError(FailureKind.NO_VANTAGE_POINT, f"{service}: {error}") from None
+        if done.returncode != 0:
+            reason = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+            message = f"{service}: exit code {done.returncode}: {''.join(reason)}"
+            raise StageError(FailureKind.NO_VANTAGE_POINT, message)
+        return done.stdout
+
+
+class _Answers(msgspec.Struct, frozen=True):
+    answers: tuple[AnyObservation, ...]
+
+
+def ask(way_in: WayIn, service: str, probes: Sequence[Probe]) -> list[Observation]:
+    """Answer all ``probes`` in one session inside the task of ``service``; never raises."""
+    slowest = max(probe.deadline for probe in probes)
+    questions: dict[str, Any] = {"questions": probes, "deadline": slowest}
+    document = msgspec.json.encode(questions)
+    try:
+        printed = way_in.run(
+            service, SCRIPT.read_text(encoding="utf-8"), document, slowest + START_ALLOWANCE
+        )
+        answers = msgspec.json.decode(printed, type=_Answers).answers
+    except StageError as error:
+        return [unanswered(probe, error.failure) for probe in probes]
+    except msgspec.MsgspecError as error:
+        failure = Failure(
+            kind=FailureKind.NO_VANTAGE_POINT,
+            message=f"{service}: the in-task probe's answer cannot be read: {error}",
+        )
+        return [unanswered(probe, failure) for probe in probes]
+    return list(answers)
+
+
+class Here:
+    """This machine as a vantage point for what only the in-task probe knows how to ask."""
+
+    def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
+        """Run the script in a Python process of its own, with this process's variables."""
+        return CommandWayIn("env").run(service, script, document, deadline)
