@@ -13,7 +13,7 @@ from harness.environment import Severity
 from harness.errors import UsageError
 from harness.observation import FailureKind
 
-Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Text = Annotated[str, Meta(min_length=1)]
 
 
