@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from harness import vantage
+from harness import requirements, vantage
 from harness.collector import in_thread
-from harness.environment import Credentials
+from harness.environment import Credentials, Environment
+from harness.errors import MissingCredential, MissingSetting
 from harness.guard import Guard
 from harness.observation import DnsObservation, Failure, FailureKind, Observation
 from harness.probes import contract, http, names, tcp, tls
@@ -35,19 +36,19 @@ class Asking:
 
     def __init__(
         self,
-        reach: Reach,
+        environment: Environment,
         credentials: Credentials,
-        guard: Guard,
+        reach: Reach,
         way_in: vantage.WayIn | None,
-        resolver: str | None,
     ) -> None:
-        self._reach, self._credentials, self._guard = reach, credentials, guard
-        self._way_in, self._resolver = way_in, resolver
+        self._environment, self._credentials = environment, credentials
+        self._reach, self._way_in = reach, way_in
+        self._guard = Guard(environment.limits)
 
     async def ask(self, probe: Probe) -> Observation:
         """Answer one probe from the runner, unless the guard refuses it."""
-        if refusal := self._guard.refusal(probe):
-            return unanswered(probe, refusal)
+        if lacking := self._lacking(probe):
+            return unanswered(probe, lacking)
         match probe:
             case HttpProbe():
                 return await self._http(probe)
@@ -62,13 +63,22 @@ class Asking:
 
     async def ask_task(self, service: str, probes: list[Probe]) -> list[Observation]:
         """Answer probes inside a task, those that the guard admits."""
-        refusals = {probe.key: self._guard.refusal(probe) for probe in probes}
+        refusals = {probe.key: self._lacking(probe) for probe in probes}
         asked = [probe for probe in probes if refusals[probe.key] is None]
         answers = iter(await self._in_task(service, asked))
         return [
             unanswered(probe, refusal) if (refusal := refusals[probe.key]) else next(answers)
             for probe in probes
         ]
+
+    def _lacking(self, probe: Probe) -> Failure | None:
+        try:
+            requirements.check(probe, self._environment, self._credentials)
+        except MissingCredential as error:
+            return Failure(kind=FailureKind.MISSING_CREDENTIAL, message=str(error))
+        except MissingSetting as error:
+            return Failure(kind=FailureKind.MISSING_SETTING, message=str(error))
+        return self._guard.refusal(probe)
 
     async def _in_task(self, service: str, probes: list[Probe]) -> list[Observation]:
         if not probes:
@@ -80,18 +90,11 @@ class Asking:
         return await in_thread(lambda: vantage.ask(way_in, service, probes), bound)
 
     async def _http(self, probe: HttpProbe) -> Observation:
-        if probe.api_key and not self._credentials.api_key:
-            failure = Failure(
-                kind=FailureKind.MISSING_CREDENTIAL,
-                message="HOKUSAI_API_KEY is not set",
-                remedy="export HOKUSAI_API_KEY=<a valid key of this environment>",
-            )
-            return unanswered(probe, failure)
         return await http.observe(probe, self._reach, self._credentials)
 
     async def _dns(self, probe: DnsProbe) -> Observation:
-        if self._resolver is not None:
-            return await names.observe(probe, self._resolver)
+        if (resolver := self._environment.network.resolver) is not None:
+            return await names.observe(probe, resolver)
         clock = Clock(probe.deadline)
         try:
             found = await self._reach.resolve(probe.name)
@@ -115,7 +118,7 @@ class Asking:
 
                 return client.observe(probe, self._reach)
             case ContractProbe():
-                return contract.observe(probe)
+                return contract.observe(probe, self._environment.need(probe.setting))
             case PostgresProbe():
                 return vantage.ask(vantage.Here(), "runner", [probe])[0]
             case _:

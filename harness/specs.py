@@ -134,10 +134,13 @@ class VariablesProbe(Probe, frozen=True, kw_only=True, tag="variables"):
 
 
 class ContractProbe(Probe, frozen=True, kw_only=True, tag="contract"):
-    """Hold the class ``target`` (``module:Class`` below ``source``) to a named contract."""
+    """Hold the class ``target`` (``module:Class``) to a named contract.
+
+    ``setting`` is the environment's setting that says in which folder the module is.
+    """
 
     contract: str
-    source: str
+    setting: str
     target: str
 
     @property

@@ -45,6 +45,6 @@ def unanswered(probe: Probe, failure: Failure) -> Observation:
         case VariablesProbe():
             return VariablesObservation(failure=failure)
         case ContractProbe():
-            return ContractObservation(source=probe.source, target=probe.target, failure=failure)
+            return ContractObservation(target=probe.target, failure=failure)
         case _:
             raise TypeError(f"no observation for {type(probe).__name__}")

@@ -20,39 +20,41 @@ class _Report(msgspec.Struct, frozen=True):
     cases: tuple[ContractCase, ...] = ()
 
 
-def observe(probe: ContractProbe) -> ContractObservation:
-    """Run the contract's script on the class and tell how each case went."""
+def observe(probe: ContractProbe, source: str) -> ContractObservation:
+    """Run the contract's script on the class below ``source`` and tell how each case went."""
     command = [sys.executable, "-I", str(CONTRACTS / f"{probe.contract}.py")]
     try:
         done = subprocess.run(
-            [*command, probe.source, probe.target],
+            [*command, source, probe.target],
             capture_output=True,
             timeout=probe.deadline,
             check=False,
             env={"PATH": os.environ.get("PATH", ""), "PYTHONDONTWRITEBYTECODE": "1"},
         )
     except subprocess.TimeoutExpired:
-        return _failed(probe, f"not done within {probe.deadline:g} s")
-    return _judgeless(probe, done)
+        return _failed(probe, source, f"not done within {probe.deadline:g} s")
+    return _read(probe, source, done)
 
 
-def _judgeless(
-    probe: ContractProbe, done: subprocess.CompletedProcess[bytes]
+def _read(
+    probe: ContractProbe, source: str, done: subprocess.CompletedProcess[bytes]
 ) -> ContractObservation:
     try:
         report = msgspec.json.decode(done.stdout[-probe.max_bytes :], type=_Report)
     except msgspec.MsgspecError:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        return _failed(probe, f"exit code {done.returncode}: {lines[-1] if lines else 'no output'}")
+        return _failed(
+            probe, source, f"exit code {done.returncode}: {lines[-1] if lines else 'no output'}"
+        )
     if report.error is not None:
-        return _failed(probe, report.error)
-    return ContractObservation(source=probe.source, target=probe.target, cases=report.cases)
+        return _failed(probe, source, report.error)
+    return ContractObservation(source=source, target=probe.target, cases=report.cases)
 
 
-def _failed(probe: ContractProbe, message: str) -> ContractObservation:
+def _failed(probe: ContractProbe, source: str, message: str) -> ContractObservation:
     failure = Failure(
         kind=FailureKind.CONTRACT_UNLOADABLE,
-        message=f"{probe.target} in {probe.source}: {message}",
-        remedy="point circuit_breaker.source and circuit_breaker.target at the deployed class",
+        message=f"{probe.target} in {source}: {message}",
+        remedy=f"point {probe.setting} and the target at the deployed class",
     )
-    return ContractObservation(source=probe.source, target=probe.target, failure=failure)
+    return ContractObservation(source=source, target=probe.target, failure=failure)

@@ -1,0 +1,73 @@
+"""Named expectations for checks: each says what it saw when it is not met."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from harness.observation import HttpObservation, Observation
+from harness.signatures import evidence
+
+O = TypeVar("O", bound=Observation)  # noqa: E741
+REFUSED = frozenset({401, 403})
+
+
+class NoAnswer(Exception):
+    """The transport broke: there is no answer to judge, and that itself is the finding."""
+
+
+class CannotJudge(Exception):
+    """Something else stands in the way: the check is blocked, not failed."""
+
+
+def answered(observation: O) -> O:
+    """Return the observation if there was an answer. Raises NoAnswer."""
+    __tracebackhide__ = True
+    if observation.failure is not None:
+        raise NoAnswer(evidence(observation))
+    return observation
+
+
+def status(observation: HttpObservation, *expected: int) -> HttpObservation:
+    """Return the observation if it was answered with one of these HTTP status codes."""
+    __tracebackhide__ = True
+    answered(observation)
+    wanted = " or ".join(map(str, expected))
+    assert observation.status in expected, f"expected HTTP {wanted}: {evidence(observation)}"
+    return observation
+
+
+def not_status(observation: HttpObservation, *refused: int) -> HttpObservation:
+    """Return the observation if it was answered, and with none of these HTTP status codes."""
+    __tracebackhide__ = True
+    answered(observation)
+    assert observation.status not in refused, f"unexpected: {evidence(observation)}"
+    return observation
+
+
+def json_body(observation: HttpObservation) -> dict[str, Any]:
+    """Return the JSON object in the body; fails with an excerpt if there is none."""
+    __tracebackhide__ = True
+    answered(observation)
+    try:
+        body = json.loads(observation.body)
+    except ValueError:
+        body = None
+    assert isinstance(body, dict), f"expected a JSON object: {evidence(observation)}"
+    return body
+
+
+def past_authentication(answers: Iterable[HttpObservation]) -> HttpObservation:
+    """Return the first answer that authentication let through. Raises CannotJudge if none was.
+
+    What lies behind authentication cannot be judged while every form of a valid key is refused.
+    """
+    __tracebackhide__ = True
+    seen = list(answers)
+    for answer in seen:
+        if answer.status is not None and answer.status not in REFUSED:
+            return answer
+    for answer in seen:
+        answered(answer)
+    raise CannotJudge(f"no form of the API key gets past authentication: {evidence(seen[0])}")

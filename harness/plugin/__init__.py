@@ -1,0 +1,1 @@
+"""The pytest plugin: the one place where the engine meets pytest."""

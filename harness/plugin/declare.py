@@ -1,0 +1,72 @@
+"""What checks are written with: ``probe`` says what is observed, ``symptom`` what it is about."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from harness.environment import Environment
+from harness.observation import Observation
+from harness.plugin.run import OBSERVED, RUN, Blocked
+from harness.specs import Probe
+
+Declared = Callable[..., Probe | dict[str, Probe]]
+
+
+def probe(declared: Declared) -> Any:
+    """Make a fixture of a function from the environment to a probe (or a mapping of probes).
+
+    A check that asks for the fixture gets the observation (or the mapping of observations). The
+    function's first parameter is the environment, the others are parameters of the check. The
+    plugin reads the declaration at collection, and starts the probe before the first check runs.
+    """
+
+    def observe(request: pytest.FixtureRequest) -> Observation | dict[str, Observation]:
+        parameters = {name: request.getfixturevalue(name) for name in _parameters(declared)}
+        run = request.config.stash[RUN]
+        asked = declared(run.environment, **parameters)
+        if isinstance(asked, dict):
+            return {name: _observation(request, each) for name, each in asked.items()}
+        return _observation(request, asked)
+
+    observe.__declared__ = declared  # type: ignore[attr-defined]
+    observe.__doc__ = declared.__doc__
+    return pytest.fixture(name=declared.__name__)(observe)
+
+
+def symptom(failure: str, *signatures: str) -> pytest.MarkDecorator:
+    """Tie a check to a documented failure, and to those of its signatures that it can show."""
+    return pytest.mark.symptom(failure, *signatures)
+
+
+def declared_probes(item: pytest.Item, environment: Environment) -> list[Probe]:
+    """Return the probes that ``item`` needs. Raises MissingSetting."""
+    definitions = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    found: list[Probe] = []
+    for name in item.fixturenames if isinstance(item, pytest.Function) else ():
+        declared = _declared(definitions.get(name))
+        if declared is not None:
+            mine = {key: parameters[key] for key in _parameters(declared)}
+            asked = declared(environment, **mine)
+            found += asked.values() if isinstance(asked, dict) else [asked]
+    return found
+
+
+def _declared(definitions: Sequence[Any] | None) -> Declared | None:
+    return getattr(definitions[-1].func, "__declared__", None) if definitions else None
+
+
+def _parameters(declared: Declared) -> list[str]:
+    return list(inspect.signature(declared).parameters)[1:]
+
+
+def _observation(request: pytest.FixtureRequest, asked: Probe) -> Observation:
+    seen: Observation = request.config.stash[RUN].observer.observation(asked)
+    request.node.stash.setdefault(OBSERVED, []).append(seen)
+    if seen.failure is not None and seen.failure.unjudgeable:
+        raise Blocked(str(seen.failure.message), seen.failure.remedy, seen.failure.kind)
+    return seen

@@ -1,0 +1,205 @@
+"""pytest's hooks, in the order in which a run goes through them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness import exit_codes
+from harness.collector import Observer
+from harness.errors import MissingSetting, UsageError
+from harness.expect import CannotJudge
+from harness.observation import FailureKind
+from harness.plugin import broker, options, outcome, run, selection, terminal
+from harness.plugin.results import RESULT, RESULTS, Results
+from harness.plugin.run import RUN, Blocked, Run
+from harness.redaction import Redactor
+from harness.replay import Replay
+from harness.reports import run_json
+from harness.verdicts import CheckResult, Status
+
+WORKER_INPUT = "hokusai"
+BROKER = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    options.register_markers(config)
+    name = config.getoption("--env")
+    if name is None or config.option.collectonly or config.option.help:
+        return
+    try:
+        _configure(config, name)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _configure(config: pytest.Config, name: str) -> None:
+    tested, credentials = run.load(name)
+    given: dict[str, str] | None = getattr(config, "workerinput", {}).get(WORKER_INPUT)
+    reports: Path = config.getoption("--reports")
+    folder = Path(given["folder"]) if given else run.new_folder(reports.absolute(), name)
+    redactor, closing = Redactor.from_variables(os.environ), contextlib.ExitStack()
+    if given:
+        observer: Observer = broker.RemoteObserver(given["broker"])
+    elif replay := config.getoption("--replay"):
+        observer = Replay(replay)
+    else:
+        observing = run.observing(tested, credentials, folder, redactor)
+        observer = closing.enter_context(observing)
+    config.stash[RUN] = Run(
+        environment=tested,
+        catalogue=run.load_catalogue(),
+        credentials=credentials,
+        redactor=redactor,
+        folder=folder,
+        observer=observer,
+        closing=closing,
+    )
+    if not given:
+        config.stash[RESULTS] = results = Results()
+        config.pluginmanager.register(results, "hokusai-results")
+    _place_reports(config, folder)
+
+
+def _place_reports(config: pytest.Config, folder: Path) -> None:
+    if not getattr(config.option, "allure_report_dir", None):
+        config.option.allure_report_dir = str(folder / "allure-results")
+    if not config.option.xmlpath and not hasattr(config, "workerinput"):
+        config.option.xmlpath = str(folder / "junit.xml")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist where the run's folder and its broker are."""
+    if (started := node.config.stash.get(RUN, None)) is None:
+        return
+    if (address := node.config.stash.get(BROKER, None)) is None:
+        address = started.closing.enter_context(broker.serving(started.observer))
+        node.config.stash[BROKER] = address
+    node.workerinput[WORKER_INPUT] = {"folder": str(started.folder), "broker": address}
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    started = config.stash.get(RUN, None)
+    return terminal.header(started) if started else []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    checks = [item for item in items if outcome.role(item)]
+    selection.require_well_formed(config, checks)
+    if checks and config.getoption("--env") is None and not config.option.collectonly:
+        known = ", ".join(run.known_environments())
+        raise pytest.UsageError(f"choose the environment to test with --env NAME: {known}")
+    if RUN in config.stash:
+        selection.deselect_inapplicable(config, items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start every distinct probe that the selected checks need, all at once."""
+    started = session.config.stash.get(RUN, None)
+    if started is None:
+        return
+    probes, missing = selection.needed(session, started)
+    if missing and session.config.getoption("--missing") == "stop":
+        lines = "\n".join(f"  - {text}" for text in missing)
+        message = f"the selected checks lack what they need:\n{lines}\n"
+        raise pytest.UsageError(message + "(--missing=block judges the others)")
+    started.observer.start(probes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    try:
+        return (yield)
+    except MissingSetting as error:
+        raise Blocked(str(error), None, FailureKind.MISSING_SETTING) from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    try:
+        return (yield)
+    except CannotJudge as error:
+        raise Blocked(str(error)) from None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    started = item.config.stash.get(RUN, None)
+    if started is None:
+        return report
+    if isinstance(report.longrepr, str) or report.failed:
+        report.longrepr = started.redactor.text(str(report.longrepr))
+    decided = call.when == "call" or (call.when == "setup" and not report.passed)
+    if decided and outcome.role(item):
+        judged = outcome.result(item, call, started.catalogue)
+        vars(report)[RESULT] = msgspec.to_builtins(started.redactor.clean(judged))
+    return report
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
+    judged = getattr(report, RESULT, None)
+    if judged and judged["status"] == Status.BLOCKED:
+        return "blocked", "B", ("BLOCKED", {"yellow": True})
+    return None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Decide the exit code, and write what the run has to say."""
+    config = session.config
+    started, results = config.stash.get(RUN, None), config.stash.get(RESULTS, None)
+    if started is None or results is None or not results.checks:
+        return
+    judgements = results.judgements(started.catalogue)
+    session.exitstatus = decide_exit(config, int(session.exitstatus), results.checks)
+    facts = run_json.RunFacts(
+        run=started.id,
+        environment=started.environment.name,
+        started=started.started,
+        exit_code=int(session.exitstatus),
+    )
+    run_json.write(started.folder, facts, results.checks, judgements)
+
+
+def decide_exit(config: pytest.Config, status: int, checks: list[CheckResult]) -> int:
+    """Return the run's exit code from pytest's own, the policy and what was expected."""
+    started = config.stash[RUN]
+    if status not in (exit_codes.PASSED, exit_codes.FAILED):
+        return status
+    if config.getoption("--expect") == "reproduced":
+        judgements = config.stash[RESULTS].judgements(started.catalogue)
+        return terminal.reproduction_exit(started.catalogue, judgements)
+    if status == exit_codes.FAILED:
+        return status
+    must = started.environment.policy.must_judge
+    if any(c.status is Status.BLOCKED and c.severity in must for c in checks):
+        return exit_codes.BLOCKED
+    return status
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    started, results = config.stash.get(RUN, None), config.stash.get(RESULTS, None)
+    if started and results and results.checks:
+        terminal.summarise(terminalreporter, started, results, config.getoption("--expect"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (started := config.stash.get(RUN, None)) is not None:
+        started.close()

@@ -1,0 +1,56 @@
+"""Command line options and markers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+MARKERS = (
+    "p0: must work, or the platform is down",
+    "p1: must work within 24 hours",
+    "p2: must work within a week",
+    "p3: a nuisance",
+    "symptom(failure, *signatures): asserts what a user of the platform sees; tied to a "
+    "documented failure, and to those of its signatures that the check can show",
+    "cause(failure, …): asserts one link of the chain behind a documented failure",
+)
+
+
+def add(parser: pytest.Parser) -> None:
+    """Add the suite's own options."""
+    group = parser.getgroup("hokusai", "Hokusai acceptance suite")
+    group.addoption("--env", metavar="NAME", help="environment to test: a file in environments/")
+    group.addoption(
+        "--expect",
+        choices=["passed", "reproduced"],
+        default="passed",
+        help="what makes the run succeed: every check passed (default), or every documented "
+        "failure reproduced with its signature",
+    )
+    group.addoption(
+        "--missing",
+        choices=["stop", "block"],
+        default="stop",
+        help="when a selected check lacks a setting or a credential: stop with exit code 4 before "
+        "anything is probed (default), or judge the others and report it as blocked",
+    )
+    group.addoption(
+        "--replay",
+        metavar="FILE",
+        type=Path,
+        help="judge the observations of an earlier run again, without any environment",
+    )
+    group.addoption(
+        "--reports",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("reports"),
+        help="where the reports of the run go: FOLDER/<env>/<run-id>/ (default: reports)",
+    )
+
+
+def register_markers(config: pytest.Config) -> None:
+    """Make the suite's markers known to ``--markers`` and ``--strict-markers``."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)

@@ -1,0 +1,94 @@
+"""From what pytest says of a check to a CheckResult."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import pytest
+
+from harness.catalogue import Catalogue
+from harness.environment import Severity
+from harness.expect import CannotJudge, NoAnswer
+from harness.plugin.run import OBSERVED, Blocked
+from harness.signatures import Sighting, sightings
+from harness.verdicts import CheckResult, Status
+
+SEVERITIES: tuple[Severity, ...] = ("p0", "p1", "p2", "p3")
+ROLES: tuple[Literal["symptom", "cause"], ...] = ("symptom", "cause")
+
+
+def check_id(item: pytest.Item) -> str:
+    """Return the check's stable id: its name, as words."""
+    return item.name.removeprefix("test_").replace("_", "-")
+
+
+def severity(item: pytest.Item) -> Severity | None:
+    """Return the check's severity, or None if it has not exactly one."""
+    found = [name for name in SEVERITIES if item.get_closest_marker(name)]
+    return found[0] if len(found) == 1 else None
+
+
+def role(item: pytest.Item) -> str | None:
+    """Return ``symptom`` or ``cause``, or None for a test that is not a check."""
+    return next((name for name in ROLES if item.get_closest_marker(name)), None)
+
+
+def failures(item: pytest.Item) -> dict[str, tuple[str, ...]]:
+    """Return the documented failures that the check is about, each with its signatures."""
+    return {
+        mark.args[0]: tuple(mark.args[1:]) for name in ROLES for mark in item.iter_markers(name)
+    }
+
+
+def title(item: pytest.Item) -> str:
+    """Return the first sentence of the check's docstring."""
+    text = getattr(getattr(item, "obj", None), "__doc__", None) or ""
+    return re.split(r"\n\s*\n|(?<=\.)\s", text.strip())[0].replace("\n", " ")
+
+
+def result(item: pytest.Item, call: pytest.CallInfo[Any], catalogue: Catalogue) -> CheckResult:
+    """Return how the check went, from the phase that decided it."""
+    error = call.excinfo.value if call.excinfo else None
+    status = _status(call.when, error)
+    observed = item.stash.get(OBSERVED, [])
+    return CheckResult(
+        id=check_id(item),
+        role=role(item) or "symptom",
+        status=status,
+        severity=severity(item) or "p3",
+        failures=tuple(failures(item)),
+        title=title(item),
+        message=_message(error),
+        remedy=error.remedy if isinstance(error, Blocked) else None,
+        transport=isinstance(error, NoAnswer),
+        probes=tuple(observation.probe for observation in observed),
+        sightings=_sightings(item, catalogue) if status is Status.FAILED else {},
+        duration_ms=round(call.duration * 1000, 3),
+    )
+
+
+def _status(when: str, error: BaseException | None) -> Status:
+    if error is None:
+        return Status.PASSED
+    if isinstance(error, Blocked | CannotJudge):
+        return Status.BLOCKED
+    if when == "call" and isinstance(error, AssertionError | NoAnswer | pytest.fail.Exception):
+        return Status.FAILED
+    return Status.BROKEN
+
+
+def _message(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, Blocked):
+        return error.reason
+    return str(error).partition("\nassert ")[0] or type(error).__name__
+
+
+def _sightings(item: pytest.Item, catalogue: Catalogue) -> dict[str, tuple[Sighting, ...]]:
+    observed = item.stash.get(OBSERVED, [])
+    return {
+        failure: sightings([catalogue[failure].signature(name) for name in names], observed)
+        for failure, names in failures(item).items()
+    }

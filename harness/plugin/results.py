@@ -1,0 +1,31 @@
+"""The results of a run's checks, gathered in the controller."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.catalogue import Catalogue
+from harness.verdicts import CheckResult, Judgement, judge
+
+# The attribute of a pytest report that carries a check's result, also from xdist's workers.
+RESULT = "hokusai"
+
+
+class Results:
+    """A pytest plugin that keeps each check's result as it is reported."""
+
+    def __init__(self) -> None:
+        self.checks: list[CheckResult] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the result that the report of a check carries."""
+        if (judged := getattr(report, RESULT, None)) is not None:
+            self.checks.append(msgspec.convert(judged, CheckResult))
+
+    def judgements(self, catalogue: Catalogue) -> list[Judgement]:
+        """Return the verdicts so far, worst first."""
+        return judge(catalogue, self.checks)
+
+
+RESULTS = pytest.StashKey[Results]()

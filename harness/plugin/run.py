@@ -1,0 +1,131 @@
+"""What one pytest process knows of the run it takes part in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from _pytest.outcomes import Skipped
+
+from harness import catalogue, environment
+from harness.asking import Asking
+from harness.catalogue import Catalogue
+from harness.collector import Collector, Observer
+from harness.environment import Credentials, Environment
+from harness.errors import UsageError
+from harness.observation import FailureKind, Observation
+from harness.probes.network import Reach
+from harness.recorder import Recorder
+from harness.redaction import Redactor
+from harness.vantage import CommandWayIn, WayIn
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Blocked(Skipped):
+    """A check that could not be judged. Shown as blocked, never counted as passed."""
+
+    def __init__(
+        self, reason: str, remedy: str | None = None, kind: FailureKind | None = None
+    ) -> None:
+        self.reason, self.remedy, self.kind = reason, remedy, kind
+        super().__init__(f"blocked: {reason}" + (f" ({remedy})" if remedy else ""))
+
+
+@dataclass
+class Run:
+    """One process's share in a run: what is tested, who observes, where the reports go."""
+
+    environment: Environment
+    catalogue: Catalogue
+    credentials: Credentials
+    redactor: Redactor
+    folder: Path
+    observer: Observer
+    closing: contextlib.ExitStack
+    started: float = field(default_factory=time.time)
+
+    @property
+    def id(self) -> str:
+        """The run's id: when it began, and a random part."""
+        return self.folder.name
+
+    def close(self) -> None:
+        """Stop observing and close the record."""
+        self.closing.close()
+
+
+RUN = pytest.StashKey[Run]()
+OBSERVED = pytest.StashKey[list[Observation]]()
+
+
+def load(name: str, variables: Mapping[str, str] = os.environ) -> tuple[Environment, Credentials]:
+    """Return the environment and the credentials given for it. Raises UsageError."""
+    return environment.load(name, ROOT / "environments", variables), environment.credentials(
+        variables
+    )
+
+
+def known_environments() -> list[str]:
+    """Return the names of the environments there are."""
+    return environment.known_environments(ROOT / "environments")
+
+
+def load_catalogue() -> Catalogue:
+    """Return the catalogue of documented failures. Raises UsageError."""
+    return catalogue.load(ROOT / "failures")
+
+
+def new_folder(reports: Path, environment_name: str) -> Path:
+    """Make the folder of a new run, and link ``latest`` to it. Raises UsageError."""
+    run_id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
+    folder = reports / environment_name / run_id
+    try:
+        folder.mkdir(parents=True)
+        _link(folder.parent / "latest", run_id)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: the report folder cannot be made: {error.strerror}; "
+            "choose another with --reports FOLDER"
+        ) from None
+    return folder
+
+
+def _link(link: Path, target: str) -> None:
+    # Renamed into place, so that a reader never finds it missing.
+    temporary = link.with_name(f".latest-{target}")
+    temporary.symlink_to(target)
+    temporary.replace(link)
+
+
+@contextlib.contextmanager
+def observing(
+    tested: Environment, credentials: Credentials, folder: Path, redactor: Redactor
+) -> Iterator[Collector]:
+    """A collector that asks the environment itself, and records what it sees in ``folder``."""
+    reach = Reach(tested.network, tested.tls)
+    reach.check()
+    asking = Asking(tested, credentials, reach, _way_in(tested))
+    with Recorder(folder / "observations.jsonl") as recorder:
+
+        def finished(observation: Observation) -> Observation:
+            cleaned = redactor.clean(observation)
+            recorder(cleaned)
+            return cleaned
+
+        collector = Collector(asking, finished)
+        try:
+            yield collector
+        finally:
+            collector.close()
+
+
+def _way_in(tested: Environment) -> WayIn | None:
+    command = tested.vantage.task_command
+    return CommandWayIn(command) if command else None

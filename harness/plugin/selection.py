@@ -1,0 +1,61 @@
+"""Which checks are run, whether they are well formed, and what they need."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import catalogue, requirements
+from harness.errors import MissingCredential, MissingSetting, UsageError
+from harness.plugin import outcome
+from harness.plugin.declare import declared_probes
+from harness.plugin.run import RUN, Run
+from harness.replay import Replay
+from harness.specs import Probe
+
+
+def require_well_formed(config: pytest.Config, checks: list[pytest.Item]) -> None:
+    """Raise pytest.UsageError if a check lacks its severity, or names what does not exist."""
+    seen: dict[str, str] = {}
+    for item in checks:
+        if outcome.severity(item) is None:
+            raise pytest.UsageError(f"{item.nodeid}: a check needs exactly one of p0, p1, p2, p3")
+        other = seen.setdefault(outcome.check_id(item), item.nodeid)
+        if other != item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: has the same name as {other}")
+        if (started := config.stash.get(RUN, None)) is not None:
+            _require_known(started, item)
+
+
+def _require_known(started: Run, item: pytest.Item) -> None:
+    try:
+        for failure, signatures in outcome.failures(item).items():
+            documented = catalogue.find(started.catalogue, failure)
+            for signature in signatures:
+                documented.signature(signature)
+    except UsageError as error:
+        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+
+
+def deselect_inapplicable(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the checks whose documented failures the environment cannot have."""
+    inapplicable = set(config.stash[RUN].environment.not_applicable)
+    out = [i for i in items if (f := set(outcome.failures(i))) and f <= inapplicable]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
+def needed(session: pytest.Session, started: Run) -> tuple[list[Probe], list[str]]:
+    """Return the distinct probes that the selected checks need, and what these lack, once each."""
+    probes: dict[str, Probe] = {}
+    missing: dict[str, None] = {}
+    replayed = isinstance(started.observer, Replay)
+    for item in session.items:
+        try:
+            for probe in declared_probes(item, started.environment):
+                probes[probe.key] = probe
+                if not replayed:
+                    requirements.check(probe, started.environment, started.credentials)
+        except (MissingSetting, MissingCredential) as error:
+            missing[str(error)] = None
+    return list(probes.values()), list(missing)

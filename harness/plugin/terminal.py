@@ -1,0 +1,76 @@
+"""What a person sees in the terminal: header, verdict table, closing lines."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness import exit_codes
+from harness.catalogue import Catalogue
+from harness.plugin.results import Results
+from harness.plugin.run import Run
+from harness.reports import table
+from harness.verdicts import Judgement, Verdict
+
+MIN_WIDTH = 80
+
+
+def header(started: Run) -> list[str]:
+    """Return the lines at the top of a run."""
+    tested = started.environment
+    lines = [
+        f"hokusai: environment {tested.name} ({tested.registry.url}), read-only",
+        f"hokusai: reports go to {shown(started.folder)}",
+    ]
+    for failure, reason in tested.not_applicable.items():
+        lines.append(f"hokusai: {failure} does not apply here: {reason}")
+    return lines
+
+
+def summarise(
+    reporter: pytest.TerminalReporter, started: Run, results: Results, expected: str
+) -> None:
+    """Write the verdict table, where the reports are, and what the run comes to."""
+    judgements = results.judgements(started.catalogue)
+    reporter.section("documented failures")
+    width = max(MIN_WIDTH, reporter._tw.fullwidth)
+    reporter.write(table.verdicts(judgements, width, reporter._tw.hasmarkup))
+    reporter.write_line(f"reports: {shown(started.folder)}")
+    counted = Counter(check.status for check in results.checks)
+    reporter.write_line(
+        "checks:  " + ", ".join(f"{count} {status}" for status, count in sorted(counted.items()))
+    )
+    if expected == "reproduced":
+        _summarise_reproduction(reporter, started.catalogue, judgements)
+
+
+def _summarise_reproduction(
+    reporter: pytest.TerminalReporter, catalogue: Catalogue, judgements: Sequence[Judgement]
+) -> None:
+    reproduced = [j for j in judgements if j.verdict is Verdict.REPRODUCED]
+    for judgement in sorted(reproduced, key=lambda j: j.number):
+        for sighting in judgement.sightings:
+            reporter.write_line(f"{judgement.number}. {judgement.failure}: {sighting.evidence}")
+    done = reproduction_exit(catalogue, judgements) == exit_codes.PASSED
+    reporter.write_line(
+        f"{len(reproduced)} of {len(catalogue)} documented failures reproduced",
+        bold=True,
+        green=done,
+        red=not done,
+    )
+
+
+def reproduction_exit(catalogue: Catalogue, judgements: Sequence[Judgement]) -> int:
+    """Return 0 if every documented failure is reproduced with a signature, else 1."""
+    reproduced = {j.failure for j in judgements if j.verdict is Verdict.REPRODUCED and j.sightings}
+    return exit_codes.PASSED if reproduced == set(catalogue) else exit_codes.FAILED
+
+
+def shown(path: Path) -> str:
+    """Return ``path`` as a person would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
