@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from harness.observation import Observation
 from harness.plugin.run import OBSERVED, RUN, Blocked
 from harness.specs import Probe
 
-Declared = Callable[..., Probe | dict[str, Probe]]
+Declared = Callable[..., Probe | Mapping[str, Probe]]
 
 
 def probe(declared: Declared) -> Any:
@@ -28,7 +28,7 @@ def probe(declared: Declared) -> Any:
         parameters = {name: request.getfixturevalue(name) for name in _parameters(declared)}
         run = request.config.stash[RUN]
         asked = declared(run.environment, **parameters)
-        if isinstance(asked, dict):
+        if isinstance(asked, Mapping):
             return {name: _observation(request, each) for name, each in asked.items()}
         return _observation(request, asked)
 
@@ -52,7 +52,7 @@ def declared_probes(item: pytest.Item, environment: Environment) -> list[Probe]:
         if declared is not None:
             mine = {key: parameters[key] for key in _parameters(declared)}
             asked = declared(environment, **mine)
-            found += asked.values() if isinstance(asked, dict) else [asked]
+            found += asked.values() if isinstance(asked, Mapping) else [asked]
     return found
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from harness import exit_codes
 from harness.collector import Observer
+from harness.environment import Environment
 from harness.errors import MissingSetting, UsageError
 from harness.expect import CannotJudge
 from harness.observation import FailureKind
@@ -203,3 +204,9 @@ def pytest_terminal_summary(
 def pytest_unconfigure(config: pytest.Config) -> None:
     if (started := config.stash.get(RUN, None)) is not None:
         started.close()
+
+
+@pytest.fixture(scope="session")
+def environment(request: pytest.FixtureRequest) -> Environment:
+    """The environment under test."""
+    return request.config.stash[RUN].environment

@@ -1,0 +1,1 @@
+"""Contracts: requirements that any class of a kind can be held to. Each runs as a script."""
