@@ -17,7 +17,7 @@ from harness.environment import Environment
 from harness.errors import MissingSetting, UsageError
 from harness.expect import CannotJudge
 from harness.observation import FailureKind
-from harness.plugin import broker, options, outcome, run, selection, terminal
+from harness.plugin import allure_report, broker, options, outcome, run, selection, terminal
 from harness.plugin.results import RESULT, RESULTS, Results
 from harness.plugin.run import RUN, Blocked, Run
 from harness.redaction import Redactor
@@ -120,7 +120,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup() -> Generator[None]:
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    if RUN in item.config.stash and outcome.role(item):
+        allure_report.describe(item)
     try:
         return (yield)
     except MissingSetting as error:
@@ -128,7 +130,9 @@ def pytest_runtest_setup() -> Generator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Generator[None]:
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    if RUN in item.config.stash and outcome.role(item):
+        allure_report.attach(allure_report.observed_by(item))
     try:
         return (yield)
     except CannotJudge as error:
@@ -148,6 +152,7 @@ def pytest_runtest_makereport(
     decided = call.when == "call" or (call.when == "setup" and not report.passed)
     if decided and outcome.role(item):
         judged = outcome.result(item, call, started.catalogue)
+        allure_report.label_verdict(judged)
         vars(report)[RESULT] = msgspec.to_builtins(started.redactor.clean(judged))
     return report
 
@@ -175,6 +180,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         exit_code=int(session.exitstatus),
     )
     run_json.write(started.folder, facts, results.checks, judgements)
+    allure_report.write_environment(Path(config.option.allure_report_dir), started)
 
 
 def decide_exit(config: pytest.Config, status: int, checks: list[CheckResult]) -> int:

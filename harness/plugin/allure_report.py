@@ -1,0 +1,81 @@
+"""What Allure is told of each check: labels, steps with their exchange, the run's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import allure
+import pytest
+
+from harness.observation import Observation
+from harness.plugin import outcome
+from harness.plugin.run import OBSERVED, RUN, Run
+from harness.reports import exchange
+from harness.verdicts import CheckResult, Status
+
+SEVERITY = {"p0": "blocker", "p1": "critical", "p2": "normal", "p3": "minor"}
+VERDICT = {Status.PASSED: "fixed", Status.BLOCKED: "blocked", Status.BROKEN: "blocked"}
+
+
+def describe(item: pytest.Item) -> None:
+    """Label the check before it runs."""
+    started = item.config.stash[RUN]
+    severity = outcome.severity(item)
+    allure.dynamic.severity(SEVERITY[severity or "p3"])
+    allure.dynamic.title(outcome.title(item) or outcome.check_id(item))
+    allure.dynamic.tag(*filter(None, (severity, outcome.role(item))))
+    allure.dynamic.parameter("environment", started.environment.name)
+    allure.dynamic.label("check", outcome.check_id(item))
+    for failure in outcome.failures(item):
+        documented = started.catalogue[failure]
+        allure.dynamic.epic("Documented failures of 2025-08-06")
+        allure.dynamic.feature(f"{documented.number}. {documented.title}")
+        allure.dynamic.story(outcome.role(item) or "symptom")
+        allure.dynamic.parent_suite(documented.component)
+        allure.dynamic.label("owner", documented.owner)
+        allure.dynamic.label("documentedFailure", documented.id)
+
+
+def attach(observed: Sequence[Observation]) -> None:
+    """Add a step for each observation, with the exchange and the command that repeats it."""
+    for observation in observed:
+        with allure.step(observation.label):
+            _text("exchange", exchange.as_text(observation))
+            if (command := exchange.command(observation)) is not None:
+                _text("command that asks again", command)
+            allure.attach(exchange.as_json(observation), "observation", allure.attachment_type.JSON)
+
+
+def label_verdict(result: CheckResult) -> None:
+    """Label the check with what it says of its documented failures."""
+    reproduced = any(result.sightings.values())
+    otherwise = "reproduced" if reproduced else "changed"
+    allure.dynamic.label("verdict", VERDICT.get(result.status, otherwise))
+    for sightings in result.sightings.values():
+        for sighting in sightings:
+            allure.dynamic.label("signature", sighting.signature)
+
+
+def observed_by(item: pytest.Item) -> list[Observation]:
+    """Return what the check has observed so far."""
+    return item.stash.get(OBSERVED, [])
+
+
+def write_environment(folder: Path, started: Run) -> None:
+    """Write Allure's ``environment.properties``: once a run, by the controller."""
+    if not folder.is_dir():
+        return
+    tested = started.environment
+    facts = {
+        "environment": tested.name,
+        "registry": tested.registry.url,
+        "region": tested.aws.region if tested.aws else "none",
+        "run": started.id,
+    }
+    text = "".join(f"{name}={value}\n" for name, value in facts.items())
+    (folder / "environment.properties").write_text(text, encoding="utf-8")
+
+
+def _text(name: str, body: str) -> None:
+    allure.attach(body, name, allure.attachment_type.TEXT)
