@@ -21,6 +21,7 @@ from harness.probes.blank import unanswered
 from harness.specs import RUNNER, Probe
 
 AT_ONCE = 256
+CLOSE_WITHIN = 5.0
 T = TypeVar("T")
 
 
@@ -85,13 +86,16 @@ class Collector:
     def close(self) -> None:
         """Stop the loop; probes under way are abandoned."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
-        if not self._loop.is_running():
-            for task in self._tasks:
-                task.cancel()
-            with contextlib.suppress(RuntimeError):
-                self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+        self._thread.join(timeout=CLOSE_WITHIN)
+        if not self._thread.is_alive():
+            self._loop.run_until_complete(self._abandon())
             self._loop.close()
+
+    async def _abandon(self) -> None:
+        under_way = list(self._tasks)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     def _spawn(self, probes: list[Probe]) -> None:
         by_vantage = itertools.groupby(sorted(probes, key=_vantage), key=_vantage)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from harness.environment import Credentials, Network, Tls
+from harness.observation import FailureKind, HttpObservation
+from harness.probes import http
+from harness.probes.network import Reach
+from harness.specs import HttpProbe, KeyForm
+from tests.unit.harness import servers
+
+KEY = "hk_test_" + "k" * 24
+
+
+def ask(probe: HttpProbe, *connect_to: str, ca: str | None = None) -> HttpObservation:
+    reach = Reach(Network(connect_to=connect_to), Tls(ca_bundle=ca))
+    return asyncio.run(http.observe(probe, reach, Credentials(api_key=KEY)))
+
+
+def probe(port: int, path: str = "/", **settings: object) -> HttpProbe:
+    return HttpProbe(url=f"http://127.0.0.1:{port}{path}", **{"deadline": 2.0, **settings})  # type: ignore[arg-type]
+
+
+def kind(observation: HttpObservation) -> FailureKind:
+    assert observation.failure is not None
+    return observation.failure.kind
+
+
+def test_an_answer_is_told_with_status_headers_body_and_timings() -> None:
+    answer = servers.http_answer("200 OK", b'{"a": 1}', "X-Thing: 7")
+    with servers.serving(servers.answering(answer)) as port:
+        seen = ask(probe(port))
+    assert (seen.status, seen.headers["x-thing"], seen.body) == (200, "7", '{"a": 1}')
+    assert seen.failure is None
+    assert {"dns", "connect", "first_byte", "total"} <= set(seen.timings)
+
+
+@pytest.mark.parametrize(
+    ("form", "sent"),
+    [
+        ("x-api-key", b"X-API-Key: " + KEY.encode()),
+        ("bearer", b"Authorization: Bearer " + KEY.encode()),
+        ("apikey", b"Authorization: ApiKey " + KEY.encode()),
+        ("query", b"GET /?api_key=" + KEY.encode()),
+    ],
+)
+def test_the_key_is_sent_in_the_form_asked_for(form: KeyForm, sent: bytes) -> None:
+    heads: list[bytes] = []
+    with servers.serving(servers.answering(servers.http_answer("200 OK", b""), heads)) as port:
+        ask(probe(port, api_key=form))
+    assert sent in heads[0]
+
+
+def test_a_refused_connection_is_told_from_a_dropped_one() -> None:
+    assert kind(ask(probe(servers.unused_port()))) == FailureKind.CONNECT_REFUSED
+    with servers.unconnectable() as port:
+        assert kind(ask(probe(port, deadline=0.3))) == FailureKind.CONNECT_TIMEOUT
+
+
+def test_a_silent_server_is_a_read_timeout_within_the_deadline() -> None:
+    with servers.serving(servers.silent) as port:
+        seen = ask(probe(port, deadline=0.3))
+    assert kind(seen) == FailureKind.READ_TIMEOUT
+    assert seen.timings["total"] < 1000
+
+
+def test_a_reset_is_told_as_one() -> None:
+    with servers.serving(servers.resetting) as port:
+        assert kind(ask(probe(port))) == FailureKind.READ_RESET
+
+
+def test_what_is_not_http_is_a_protocol_error() -> None:
+    with servers.serving(servers.answering(b"SSH-2.0-nothing\r\n\r\n")) as port:
+        assert kind(ask(probe(port))) == FailureKind.PROTOCOL_ERROR
+
+
+def test_an_endless_body_ends_at_the_size_cap_with_what_was_read() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n"
+    with servers.serving(servers.answering(head + b"x" * 500_000)) as port:
+        seen = ask(probe(port, max_bytes=1000))
+    assert kind(seen) == FailureKind.TOO_LARGE
+    assert (seen.status, seen.body_bytes) == (200, 1000)
+
+
+def test_a_name_that_does_not_exist_is_told_as_nxdomain_by_the_resolver_asked() -> None:
+    from dnslib.server import BaseResolver, DNSServer
+
+    class Nothing(BaseResolver):  # type: ignore[misc]
+        def resolve(self, request: object, handler: object) -> object:
+            reply = request.reply()  # type: ignore[attr-defined]
+            reply.header.rcode = 3
+            return reply
+
+    server = DNSServer(Nothing(), address="127.0.0.1", port=0)
+    server.start_thread()
+    try:
+        port = server.server.server_address[1]
+        reach = Reach(Network(resolver=f"127.0.0.1:{port}"), Tls())
+        request = HttpProbe(url="http://nowhere.example/")
+        seen = asyncio.run(http.observe(request, reach, Credentials()))
+    finally:
+        server.stop()
+        server.server.server_close()
+    assert kind(seen) == FailureKind.DNS_NXDOMAIN
+
+
+def test_a_redirect_is_followed_only_when_asked_and_the_key_stays_with_its_host() -> None:
+    heads: list[bytes] = []
+    final = servers.answering(servers.http_answer("200 OK", b"here"), heads)
+    with servers.serving(final) as there:
+        away = servers.http_answer("302 Found", b"", f"Location: http://localhost:{there}/x")
+        with servers.serving(servers.answering(away)) as port:
+            followed = ask(probe(port, api_key="x-api-key", redirects=1))
+            looked_at = ask(probe(port, api_key="x-api-key"))
+    assert (followed.status, followed.body, followed.hops[0].status) == (200, "here", 302)
+    assert KEY.encode() not in heads[0]
+    assert looked_at.status == 302
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "gopher://x/", "http://x:99999999/"])
+def test_a_redirect_to_no_web_address_is_refused(location: str) -> None:
+    answer = servers.http_answer("302 Found", b"", f"Location: {location}")
+    with servers.serving(servers.answering(answer)) as port:
+        seen = ask(probe(port, redirects=3))
+    assert kind(seen) == FailureKind.REDIRECT_REFUSED
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def test_connect_to_keeps_the_name_in_sni_host_header_and_verification(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    heads: list[bytes] = []
+    handler = servers.answering(servers.http_answer("200 OK", b""), heads)
+    with servers.serving(handler, tls(authority, "registry.example")) as port:
+        request = HttpProbe(url="https://registry.example/")
+        seen = ask(request, f"registry.example:443:127.0.0.1:{port}", ca=str(bundle))
+    assert seen.status == 200
+    assert b"Host: registry.example\r\n" in heads[0]
+
+
+def test_a_certificate_for_another_name_is_a_verify_failure(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    handler = servers.answering(servers.http_answer("200 OK", b""))
+    with servers.serving(handler, tls(authority, "other.example")) as port:
+        request = HttpProbe(url="https://registry.example/")
+        seen = ask(request, f"registry.example:443:127.0.0.1:{port}", ca=str(bundle))
+    assert kind(seen) == FailureKind.TLS_VERIFY
+    assert "registry.example" in str(seen.failure)
