@@ -2,58 +2,174 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
+_KEPT = frozenset({"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "LD_LIBRARY_PATH"})
+_PR_SET_PDEATHSIG = 1
+_POLL = 0.01
+_TAIL = 4000
 
-@dataclass(frozen=True, slots=True)
-class Exited(Exception):
-    """The process ended before it was asked to. `tail` is the end of its log."""
 
-    pid: int
-    status: int
-    tail: str
+class ExitedError(Exception):
+    """The process ended before it was asked to; carries the end of its log."""
+
+    def __init__(self, pid: int, status: int, tail: str) -> None:
+        """`status` as `Child.poll` gives it."""
+        super().__init__(f"process {pid} ended with status {status}: {tail.strip() or 'no output'}")
+        self.pid, self.status, self.tail = pid, status, tail
 
 
 class Child:
     """One started process, the leader of its own session and process group."""
 
-    pid: int
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        """`start` makes these."""
+        self._process = process
+        self.pid = process.pid
+        self.log = log
 
     def poll(self) -> int | None:
         """The exit status (negative: the signal), None while it runs."""
-        raise NotImplementedError
+        return self._process.poll()
+
+    def check(self) -> None:
+        """Raise ExitedError, with the end of the log, when the process has ended."""
+        status = self.poll()
+        if status is not None:
+            raise ExitedError(self.pid, status, tail(self.log))
 
     def wait_listening(self, address: str, port: int, timeout: float) -> None:
-        """Wait until the process accepts connections. Raises Exited, or TimeoutError with the
-        last error.
-        """
-        raise NotImplementedError
+        """Wait until the process accepts connections.
 
-    def stop(self, timeout: float = 3.0, signal: int = 15) -> int:
-        """Ask to end; KILL the whole group when the time is over. Returns the exit status."""
-        raise NotImplementedError
+        Raises ExitedError as soon as the process ends (whoever else may listen there), and
+        TimeoutError, with the last error of connecting, after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            error = _connect_error(address, port)
+            self.check()
+            if error is None:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{address}:{port} of process {self.pid}: {error}")
+            time.sleep(_POLL)
+
+    def send(self, number: int) -> None:
+        """Send a signal to the process itself; nothing happens when it has ended."""
+        if self.poll() is None:
+            self._process.send_signal(number)
+
+    def stop(self, timeout: float = 3.0, number: int = signal.SIGTERM) -> int:
+        """Ask to end, KILL the whole group when the time is over; returns the exit status."""
+        if self._process.returncode is None:
+            self._to_group(number)
+            self._wait_unreaped(timeout)
+            # The leader is not reaped yet, so its number cannot belong to another group by now.
+            self._to_group(signal.SIGKILL)
+        return self._process.wait()
+
+    def _to_group(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def _wait_unreaped(self, timeout: float) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            handle = os.pidfd_open(self.pid)
+            try:
+                select.select([handle], [], [], timeout)
+            finally:
+                os.close(handle)
 
 
 def clean_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment without what would change a child's behaviour: proxies, CA bundles, Python
-    switches, AWS.
+    """Only what a program needs to run: nothing that redirects, trusts, configures or
+    authenticates.
+
+    Left out are, among all others, proxies, CA bundles, AWS and PG variables and
+    PYTHONDONTWRITEBYTECODE, which would make each import of MLflow four seconds slower.
     """
-    raise NotImplementedError
+    return {name: value for name, value in base.items() if name in _KEPT}
 
 
 def start(
-    argv: Sequence[str],
+    argv: Sequence[str | Path],
     *,
     log: Path,
     environment: Mapping[str, str],
     user: int | None = None,
     cwd: Path | None = None,
-    death_signal: int = 9,
+    death_signal: int = signal.SIGKILL,
 ) -> Child:
-    """Start a process that gets `death_signal` when this process dies, even by kill -9. Any
-    thread may call.
+    """Start a process that gets `death_signal` when this process dies, even by kill -9.
+
+    Output is appended to `log`; `user` (as root only) is also its group. Any thread may call.
     """
-    raise NotImplementedError
+
+    def spawn() -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [str(part) for part in argv],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                cwd=cwd,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+                start_new_session=True,
+                preexec_fn=_bound_to(os.getpid(), death_signal),  # noqa: PLW1509 - see _bound_to
+            )
+
+    return Child(_spawner().submit(spawn).result(), log)
+
+
+def tail(log: Path) -> str:
+    """The end of a log file, for an error message; empty when there is none."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _TAIL))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+@cache
+def _spawner() -> ThreadPoolExecutor:
+    """One thread that starts every child: the death signal follows the *thread* that forked."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab-spawner")
+
+
+def _bound_to(parent: int, death_signal: int) -> Callable[[], None]:
+    """What the child does between fork and exec: everything it needs is looked up before the fork.
+
+    It runs after the switch of user, which would clear the death signal.
+    """
+    prctl = ctypes.CDLL(None).prctl
+    getppid, leave = os.getppid, os._exit
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, death_signal)
+        if getppid() != parent:
+            leave(127)
+
+    return bind
+
+
+def _connect_error(address: str, port: int) -> OSError | None:
+    try:
+        socket.create_connection((address, port), timeout=1).close()
+    except OSError as error:
+        return error
+    return None

@@ -26,7 +26,7 @@ class Edge:
         raise NotImplementedError
 
     def start(self) -> None:
-        """Open every listener and begin the health checks. Raises OSError if an address is taken."""
+        """Open every listener, begin health checks. Raises OSError if an address is taken."""
         raise NotImplementedError
 
     def sync(self, timeout: float = 2.0) -> None:

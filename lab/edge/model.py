@@ -224,7 +224,7 @@ class ControlPlane(Protocol):
         """
 
     def certificate(self, reference: str) -> Identity | None:
-        """The certificate chain and key behind a listener's reference; None: the handshake fails."""
+        """The chain and key behind a listener's reference; None: the handshake fails."""
 
 
 @dataclass(frozen=True, slots=True)
