@@ -1,3 +1,3 @@
 """Where the suite and the lab meet: ``--env local`` starts the lab if none is running."""
 
-pytest_plugins = ["harness.plugin.hooks"]
+pytest_plugins = ["harness.plugin.hooks", "pytester"]

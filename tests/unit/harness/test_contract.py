@@ -69,7 +69,12 @@ def test_a_sound_class_keeps_every_case(tmp_path: Path) -> None:
             "closes-after-success",
         ),
         ('{"state": self.state}', "{}", "reports-its-state"),
-        ('"CLOSED", 0, 0, 0.0', 'getattr(self, "state", "CLOSED"), 0, 0, 0.0', "reset-closes"),
+        (
+            'self.state, self.failure_count, self.tries, self.since = "CLOSED", 0, 0, 0.0',
+            'self.__dict__ = {"state": "CLOSED", "failure_count": 0, "tries": 0, "since": 0.0, '
+            "**self.__dict__}",
+            "reset-closes",
+        ),
     ],
 )
 def test_each_case_turns_red_by_its_defect(

@@ -1,0 +1,206 @@
+"""The plugin end to end: a small project of checks against real servers on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.harness import servers
+
+ROOT = Path(__file__).parents[3]
+CHECKS = '''
+import pytest
+from harness import expect
+from harness.plugin.declare import probe, symptom
+from harness.specs import HttpProbe, TcpProbe
+
+@probe
+def health(environment):
+    """The registry's health."""
+    return HttpProbe(url=environment.registry.url + "/health", deadline=2)
+
+@probe
+def keyed(environment):
+    return HttpProbe(url=environment.registry.url + "/ready", api_key="x-api-key", deadline=2)
+
+@probe
+def inside(environment):
+    return TcpProbe(vantage="task:api", host="mlflow.hokusai.local", port="5000")
+
+@pytest.mark.p1
+@symptom("health-endpoints", "unhealthy-while-serving")
+def test_health_is_fine(health):
+    """Health says healthy. And more."""
+    assert expect.json_body(health)["status"] == "healthy", health.body
+
+@pytest.mark.p1
+@symptom("health-endpoints")
+def test_health_answers(health):
+    expect.status(health, 200)
+
+@pytest.mark.p1
+@symptom("api-key-authentication")
+def test_keyed(keyed):
+    expect.status(keyed, 200)
+
+@pytest.mark.p0
+@symptom("mlflow-internal-connectivity")
+def test_inside(inside):
+    expect.answered(inside)
+'''
+KEY = "hk_test_" + "z" * 20
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    for name in [name for name in os.environ if name.startswith(("HOKUSAI_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makeini("[pytest]\naddopts = -p harness.plugin.hooks --strict-markers\n")
+    pytester.makepyfile(test_checks=CHECKS)
+    return pytester
+
+
+def run_json(project: pytest.Pytester) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(
+        (project.path / "reports" / "dev" / "latest" / "run.json").read_text()
+    )
+    return loaded
+
+
+def serve(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, body: bytes) -> Any:
+    seen: list[bytes] = []
+    serving = servers.serving(servers.answering(servers.http_answer("200 OK", body), seen))
+    port = serving.__enter__()
+    monkeypatch.setenv("HOKUSAI_REGISTRY_URL", f"http://127.0.0.1:{port}")
+    return serving, seen
+
+
+def test_a_run_judges_reports_and_asks_each_question_once(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, seen = serve(project, monkeypatch, b'{"status":"unhealthy"}')
+    result = project.runpytest_subprocess("--env", "dev", "-k", "health")
+    serving.__exit__(None, None, None)
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*reproduced*health-endpoints*", "checks:*1 failed, 1 passed"])
+    assert len(seen) == 1
+    (verdict,) = run_json(project)["verdicts"]
+    assert verdict["verdict"] == "reproduced"
+    assert verdict["sightings"][0]["signature"] == "unhealthy-while-serving"
+    folder = project.path / "reports" / "dev" / "latest"
+    assert (folder / "junit.xml").exists()
+    assert list((folder / "allure-results").glob("*-result.json"))
+
+
+def test_workers_of_xdist_share_one_observation(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, seen = serve(project, monkeypatch, b'{"status":"healthy"}')
+    result = project.runpytest_subprocess("--env", "dev", "-k", "health", "-n", "2")
+    serving.__exit__(None, None, None)
+    assert result.ret == 0
+    assert len(seen) == 1
+    assert [check["status"] for check in run_json(project)["checks"]] == ["passed", "passed"]
+    folder = project.path / "reports" / "dev" / "latest"
+    assert len((folder / "observations.jsonl").read_text().splitlines()) == 1
+
+
+def test_what_cannot_be_judged_is_blocked_and_never_passes(project: pytest.Pytester) -> None:
+    result = project.runpytest_subprocess("--env", "dev", "-k", "inside")
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(["*blocked*mlflow-internal-connectivity*1 blocked*"])
+    assert run_json(project)["verdicts"][0]["verdict"] == "blocked"
+
+
+def test_a_missing_credential_ends_the_run_before_anything_is_sent(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, seen = serve(project, monkeypatch, b"{}")
+    result = project.runpytest_subprocess("--env", "dev")
+    serving.__exit__(None, None, None)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*HOKUSAI_API_KEY is missing: export HOKUSAI_API_KEY=*"])
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
+    assert seen == []
+
+
+def test_with_missing_block_the_others_are_judged(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    result = project.runpytest_subprocess("--env", "dev", "--missing", "block", "-k", "not inside")
+    serving.__exit__(None, None, None)
+    assert result.ret == 0
+    statuses = {check["id"]: check["status"] for check in run_json(project)["checks"]}
+    assert statuses == {"health-is-fine": "passed", "health-answers": "passed", "keyed": "blocked"}
+
+
+def test_a_replay_needs_no_server_and_says_the_same(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"unhealthy"}')
+    project.runpytest_subprocess("--env", "dev", "-k", "health")
+    serving.__exit__(None, None, None)
+    first = run_json(project)
+    record = (project.path / "reports" / "dev" / "latest" / "observations.jsonl").resolve()
+    project.runpytest_subprocess("--env", "dev", "-k", "health", "--replay", str(record))
+    assert run_json(project)["run"] != first["run"]
+    assert run_json(project)["verdicts"] == first["verdicts"]
+
+
+def test_the_key_is_in_no_file_and_not_on_the_terminal(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOKUSAI_API_KEY", KEY)
+    serving, seen = serve(project, monkeypatch, b'{"you sent": "' + KEY.encode() + b'"}')
+    options = ("--env", "dev", "-k", "keyed or health", "--showlocals", "-vv")
+    result = project.runpytest_subprocess(*options)
+    serving.__exit__(None, None, None)
+    assert any(KEY.encode() in head for head in seen)
+    assert KEY not in result.stdout.str() + result.stderr.str()
+    files = [path for path in (project.path / "reports").rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--env", "prd"), "*unknown environment 'prd': environments/ has dev, local, prod*"),
+        ((), "*choose the environment to test with --env NAME: dev, local, prod*"),
+        (("--env", "dev", "--replay", "nowhere.jsonl"), "*nowhere.jsonl: cannot be read*"),
+    ],
+)
+def test_bad_input_is_one_clear_message(
+    project: pytest.Pytester, options: tuple[str, ...], told: str
+) -> None:
+    result = project.runpytest_subprocess(*options)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([told])
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("marks", "told"),
+    [
+        ('@symptom("health-endpoints")', "*needs exactly one of p0, p1, p2, p3*"),
+        ('@pytest.mark.p1\n@symptom("helth")', "*unknown failure id 'helth': failures/ has*"),
+        ('@pytest.mark.p1\n@symptom("ssl-tls", "x")', "*'ssl-tls' has no signature 'x'*"),
+    ],
+)
+def test_a_malformed_check_is_refused_at_collection(
+    project: pytest.Pytester, marks: str, told: str
+) -> None:
+    project.makepyfile(
+        test_checks=f"import pytest\nfrom harness.plugin.declare import symptom\n"
+        f"{marks}\ndef test_it(): pass\n"
+    )
+    result = project.runpytest_subprocess("--env", "dev")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([told])
