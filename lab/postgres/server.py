@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import psycopg2
+from psycopg2 import sql
 
 from lab.pki import Identity
+from lab.postgres import configuration, place
+from lab.postgres.daemon import Daemon
 from lab.postgres.migrate import migrate_mlflow
+from lab.postgres.template import ADMINISTRATOR, DATABASE, template
+from lab.process import clean_environment
+
+_SINGLE_USER_DEADLINE = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that one lab's server needs. `passwords` maps role → password (roles: mlflow,
-    postgres).
+    """Everything that one lab's server needs.
+
+    `passwords`: role → password, for the roles `mlflow` and `postgres`. `folder`: the lab's own folder, the
+    server's data go under it (or to a temporary folder that it names, see `lab.postgres.place`).
     """
 
     address: str
-    passwords: dict[str, str]
+    passwords: Mapping[str, str]
     identity: Identity
     cache_dir: Path
     folder: Path
@@ -32,39 +46,52 @@ class PostgresServer:
 
     def __init__(self, settings: Settings) -> None:
         """Nothing is started or written before `start`."""
-        raise NotImplementedError
+        self.settings = settings
+        self._password = secrets.token_urlsafe(24)
+        self._place: place.Place | None = None
+        self._daemon: Daemon | None = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
 
     @property
     def alive(self) -> bool:
         """Whether the server's process runs."""
-        raise NotImplementedError
+        return self._daemon is not None and self._daemon.alive
 
     def start(self, timeout: float = 10.0) -> None:
-        """Start (the first time: on a copy of the migrated cluster) and wait until it accepts
-        logins.
+        """Start (the first time on a copy of the migrated cluster) and wait until logins are accepted.
+
+        Nothing happens when it runs already. Raises ExitedError with the end of the log, or TimeoutError.
         """
-        raise NotImplementedError
+        if self.alive:
+            return
+        if self._daemon is None:
+            self._daemon = Daemon(self._prepare(), self.settings.log)
+        self._daemon.start(timeout)
 
     def stop(self, timeout: float = 5.0) -> None:
         """Stop the server and keep its data: a client is refused until `start`."""
-        raise NotImplementedError
+        if self._daemon is not None:
+            self._daemon.stop(timeout)
 
     def close(self) -> None:
         """Stop the server and remove its data and its temporary folders."""
-        raise NotImplementedError
+        self.stop()
+        self._daemon = None
+        self._place = None
+        place.remove(self.settings.folder)
 
-    def execute(self, sql: str, database: str = "mlflow_db") -> list[tuple[Any, ...]]:
-        """Run SQL as the server's own superuser (`rdsadmin`); rows, or an empty list."""
-        raise NotImplementedError
-
-    def set_role_password(self, role: str, password: str) -> None:
-        """Change a role's password, as a rotation does; open sessions stay."""
-        raise NotImplementedError
-
-    def reload_hba(self, lines: list[str] | None = None) -> None:
-        """Replace the host rules (None: the default, which demands SSL as rds.force_ssl does)."""
-        raise NotImplementedError
-
-    def set_identity(self, identity: Identity) -> None:
-        """Present another server certificate from the next connection on."""
-        raise NotImplementedError
+    def execute(
+        self, statement: str, parameters: Sequence[Any] = (), database: str = DATABASE
+    ) -> list[tuple[Any, ...]]:
+        """Run SQL as the server's own superuser, outside of a transaction; its rows, if any."""
+        with self._cursor(database) as cursor:
+            cursor.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
