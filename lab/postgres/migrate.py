@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import import_module
+from typing import Any
 
 _DEADLINE = 120.0
 
@@ -15,8 +17,8 @@ _DEADLINE = 120.0
 def migrate_mlflow(url: str) -> None:
     """Create or upgrade MLflow's tables in the database behind a SQLAlchemy URL.
 
-    In a process of its own: MLflow's import takes seconds and changes logging and warnings. Raises RuntimeError
-    with the end of what that process said.
+    In a process of its own: MLflow's import takes seconds and changes logging and warnings.
+    Raises RuntimeError with the end of what that process said.
     """
     environment = {
         name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR")
@@ -36,7 +38,9 @@ def migrate_mlflow(url: str) -> None:
 
 def _migrate(url: str) -> None:
     import sqlalchemy
-    from mlflow.store.db import utils
+
+    # Untyped and private, as there is no public call; the pinned MLflow version vouches for it.
+    utils: Any = import_module("mlflow.store.db.utils")
 
     engine = sqlalchemy.create_engine(url)
     if utils._all_tables_exist(engine):
