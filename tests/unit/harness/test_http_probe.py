@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from pathlib import Path
 
 import pytest
-import trustme
 
 from harness.environment import Credentials, Network, Tls
 from harness.observation import FailureKind, HttpObservation
@@ -13,13 +10,13 @@ from harness.probes import http
 from harness.probes.network import Reach
 from harness.specs import HttpProbe, KeyForm
 from tests.unit.harness import servers
+from tests.unit.harness.conftest import ReachFor, TlsFor
 
 KEY = "hk_test_" + "k" * 24
 
 
-def ask(probe: HttpProbe, *connect_to: str, ca: str | None = None) -> HttpObservation:
-    reach = Reach(Network(connect_to=connect_to), Tls(ca_bundle=ca))
-    return asyncio.run(http.observe(probe, reach, Credentials(api_key=KEY)))
+def ask(probe: HttpProbe) -> HttpObservation:
+    return asyncio.run(http.observe(probe, Reach(Network(), Tls()), Credentials(api_key=KEY)))
 
 
 def probe(port: int, path: str = "/", **settings: object) -> HttpProbe:
@@ -130,39 +127,27 @@ def test_a_redirect_to_no_web_address_is_refused(location: str) -> None:
     assert kind(seen) == FailureKind.REDIRECT_REFUSED
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-def tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
+def secured(reach: Reach) -> HttpObservation:
+    request = HttpProbe(url="https://registry.example/")
+    return asyncio.run(http.observe(request, reach, Credentials()))
 
 
 def test_connect_to_keeps_the_name_in_sni_host_header_and_verification(
-    authority: trustme.CA, tmp_path: Path
+    reach_for: ReachFor, tls_for: TlsFor
 ) -> None:
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(bundle))
     heads: list[bytes] = []
     handler = servers.answering(servers.http_answer("200 OK", b""), heads)
-    with servers.serving(handler, tls(authority, "registry.example")) as port:
-        request = HttpProbe(url="https://registry.example/")
-        seen = ask(request, f"registry.example:443:127.0.0.1:{port}", ca=str(bundle))
+    with servers.serving(handler, tls_for("registry.example")) as port:
+        seen = secured(reach_for(f"registry.example:443:127.0.0.1:{port}"))
     assert seen.status == 200
     assert b"Host: registry.example\r\n" in heads[0]
 
 
 def test_a_certificate_for_another_name_is_a_verify_failure(
-    authority: trustme.CA, tmp_path: Path
+    reach_for: ReachFor, tls_for: TlsFor
 ) -> None:
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(bundle))
     handler = servers.answering(servers.http_answer("200 OK", b""))
-    with servers.serving(handler, tls(authority, "other.example")) as port:
-        request = HttpProbe(url="https://registry.example/")
-        seen = ask(request, f"registry.example:443:127.0.0.1:{port}", ca=str(bundle))
+    with servers.serving(handler, tls_for("other.example")) as port:
+        seen = secured(reach_for(f"registry.example:443:127.0.0.1:{port}"))
     assert kind(seen) == FailureKind.TLS_VERIFY
     assert "registry.example" in str(seen.failure)
