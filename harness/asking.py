@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness import requirements, vantage
+from harness.aws.inventory import Inventory
 from harness.collector import in_thread
 from harness.environment import Credentials, Environment
 from harness.errors import MissingCredential, MissingSetting
@@ -13,6 +14,7 @@ from harness.probes.blank import unanswered
 from harness.probes.network import Reach
 from harness.probes.stage import Clock, StageError
 from harness.specs import (
+    AwsProbe,
     ClientProbe,
     ContractProbe,
     DnsProbe,
@@ -44,6 +46,7 @@ class Asking:
         self._environment, self._credentials = environment, credentials
         self._reach, self._way_in = reach, way_in
         self._guard = Guard(environment.limits)
+        self._inventory = Inventory(environment)
 
     async def ask(self, probe: Probe) -> Observation:
         """Answer one probe from the runner, unless the guard refuses it."""
@@ -58,6 +61,8 @@ class Asking:
                 return await tls.observe(probe, self._reach)
             case DnsProbe():
                 return await self._dns(probe)
+            case AwsProbe():
+                return await self._inventory.observe(probe)
             case _:
                 return await self._blocking(probe)
 

@@ -148,6 +148,16 @@ class ContractProbe(Probe, frozen=True, kw_only=True, tag="contract"):
         return f"{self.contract} contract of {self.target}"
 
 
+class AwsProbe(Probe, frozen=True, kw_only=True, tag="aws"):
+    """One section of the AWS control plane: see ``harness.aws.sections``."""
+
+    section: str
+
+    @property
+    def label(self) -> str:
+        return f"AWS: {self.section.replace('-', ' ')}"
+
+
 AnyProbe = (
     HttpProbe
     | ClientProbe
@@ -157,4 +167,5 @@ AnyProbe = (
     | PostgresProbe
     | VariablesProbe
     | ContractProbe
+    | AwsProbe
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.observation import (
+    AwsObservation,
     ContractObservation,
     DnsObservation,
     Failure,
@@ -14,6 +15,7 @@ from harness.observation import (
     VariablesObservation,
 )
 from harness.specs import (
+    AwsProbe,
     ClientProbe,
     ContractProbe,
     DnsProbe,
@@ -46,5 +48,7 @@ def unanswered(probe: Probe, failure: Failure) -> Observation:
             return VariablesObservation(failure=failure)
         case ContractProbe():
             return ContractObservation(target=probe.target, failure=failure)
+        case AwsProbe():
+            return AwsObservation(parameters={"section": probe.section}, failure=failure)
         case _:
             raise TypeError(f"no observation for {type(probe).__name__}")

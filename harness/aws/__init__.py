@@ -1,0 +1,1 @@
+"""The AWS control plane as seen by the suite: read-only, bounded, named by section."""

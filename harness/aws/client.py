@@ -1,0 +1,136 @@
+"""Read operations on AWS: one session, shared clients, every error named.
+
+Errors that are the suite's own lack (credentials, permission, network) say what would mend them;
+all others say something about the platform.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from harness.observation import FailureKind
+from harness.probes.stage import StageError
+
+READ_ONLY = frozenset({"describe", "list", "get", "discover", "lookup"})
+# GetSecretValue and GetParameter give secrets away: metadata is always enough here.
+NEVER = frozenset({"get_secret_value", "get_parameter", "get_parameters"})
+DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+INVALID = ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch")
+IAM_PREFIX = {"elbv2": "elasticloadbalancing", "logs": "logs"}
+CREDENTIALS_REMEDY = (
+    "give AWS credentials as for the aws CLI: AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN)"
+)
+
+
+class Clients:
+    """boto3 clients of one region, each made once. Safe to use from several threads."""
+
+    def __init__(self, region: str, timeout: float) -> None:
+        self._region, self._timeout = region, timeout
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._session: Any = None
+
+    def read(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Return the response of a read operation, all pages merged, as plain JSON values.
+
+        Raises StageError: NOT_PERMITTED names the IAM action, AWS_ERROR carries AWS's own words.
+        """
+        if operation.partition("_")[0] not in READ_ONLY or operation in NEVER:
+            message = f"{service}:{operation} is not on the list of read operations"
+            raise StageError(FailureKind.NOT_PERMITTED, message)
+        return _translating(
+            service, operation, lambda: _pages(self._client(service), operation, parameters)
+        )
+
+    def _client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        if self._session is None:
+            self._session = boto3.Session(region_name=self._region)
+        config = Config(
+            connect_timeout=self._timeout,
+            read_timeout=self._timeout,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=16,
+            user_agent_extra="hokusai-acceptance",
+        )
+        return self._session.client(service, config=config)
+
+
+def iam_action(service: str, operation: str) -> str:
+    """Return the IAM action that permits an operation, as policies name it."""
+    words = "".join(word.capitalize() for word in operation.split("_"))
+    spelled = words.replace("Db", "DB") if service == "rds" else words
+    return f"{IAM_PREFIX.get(service, service)}:{spelled}"
+
+
+def _pages(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    if client.can_paginate(operation):
+        merged = client.get_paginator(operation).paginate(**parameters).build_full_result()
+    else:
+        merged = getattr(client, operation)(**parameters)
+    merged.pop("ResponseMetadata", None)
+    plain: dict[str, Any] = _plain(merged)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, "timestamp"):
+        return round(value.timestamp(), 3)
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _translating(
+    service: str, operation: str, call: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    from botocore import exceptions as aws
+
+    action = iam_action(service, operation)
+    try:
+        return call()
+    except aws.ClientError as error:
+        raise _client_error(action, dict(error.response.get("Error", {}))) from None
+    except (aws.NoCredentialsError, aws.PartialCredentialsError) as error:
+        message = f"{action}: {error}"
+        raise StageError(FailureKind.MISSING_CREDENTIAL, message, CREDENTIALS_REMEDY) from None
+    except (aws.ProfileNotFound, aws.TokenRetrievalError, aws.SSOError) as error:
+        message = f"{action}: {error}"
+        raise StageError(FailureKind.MISSING_CREDENTIAL, message, CREDENTIALS_REMEDY) from None
+    except aws.HTTPClientError as error:
+        message = f"{action}: the AWS endpoint cannot be reached ({type(error).__name__})"
+        remedy = "check the network, the proxy and the region"
+        raise StageError(FailureKind.RUNNER_OFFLINE, message, remedy) from None
+    except aws.BotoCoreError as error:
+        message = f"{action}: {type(error).__name__}: {error}"
+        raise StageError(FailureKind.INTERNAL_ERROR, message) from None
+
+
+def _client_error(action: str, error: dict[str, Any]) -> StageError:
+    code, text = error.get("Code", "?"), error.get("Message", "")
+    said = f"{action}: {code}: {text}"
+    if code in DENIED:
+        remedy = (
+            f"allow {action} to this identity (environments/iam-policy.json has all that is needed)"
+        )
+        return StageError(FailureKind.NOT_PERMITTED, said, remedy)
+    if code in EXPIRED:
+        return StageError(FailureKind.MISSING_CREDENTIAL, said, "sign in again: expired")
+    if code in INVALID:
+        return StageError(FailureKind.MISSING_CREDENTIAL, said, CREDENTIALS_REMEDY)
+    return StageError(FailureKind.AWS_ERROR, said)

@@ -1,0 +1,301 @@
+"""What is read of the control plane, section by section; each names the sections it builds on.
+
+A section is a function of the client, the environment's names and what earlier sections said,
+to plain JSON. Only the sections that the selected checks ask for are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
+
+from harness.environment import Environment
+
+TASKS_PER_CALL = 100
+ARNS_PER_CALL = 20
+
+
+class Reader(Protocol):
+    """Reads one operation; see ``harness.aws.client``."""
+
+    def read(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Return the response of a read operation."""
+
+
+Earlier = dict[str, dict[str, Any]]
+
+
+class At(NamedTuple):
+    """What a section reads with: the client, the environment's names, what earlier ones said."""
+
+    aws: Reader
+    environment: Environment
+    earlier: Earlier
+
+
+Read = Callable[[At], dict[str, Any]]
+
+
+class Section(NamedTuple):
+    """One section: how it is read, what it builds on, which service and operation it is."""
+
+    read: Read
+    service: str
+    operation: str
+    needs: tuple[str, ...]
+
+
+SECTIONS: dict[str, Section] = {}
+
+
+def section(name: str, operation: str, *needs: str) -> Callable[[Read], Read]:
+    """Register a function as the section ``name``; ``operation`` is ``service.operation``."""
+
+    def register(read: Read) -> Read:
+        service, _, method = operation.partition(".")
+        SECTIONS[name] = Section(read, service, method, needs)
+        return read
+
+    return register
+
+
+@section("identity", "sts.get_caller_identity")
+def identity(at: At) -> dict[str, Any]:
+    """Who the suite is, to AWS."""
+    return at.aws.read("sts", "get_caller_identity")
+
+
+@section("services", "ecs.describe_services")
+def services(at: At) -> dict[str, Any]:
+    """The ECS services: deployments, events, network configuration, registries."""
+    assert at.environment.aws is not None
+    return at.aws.read(
+        "ecs",
+        "describe_services",
+        cluster=at.environment.aws.cluster,
+        services=[each.service for each in at.environment.aws.services.values()],
+    )
+
+
+@section("tasks", "ecs.describe_tasks")
+def tasks(at: At) -> dict[str, Any]:
+    """Running and recently stopped tasks of the cluster."""
+    assert at.environment.aws is not None
+    cluster = at.environment.aws.cluster
+    arns = [
+        arn
+        for status in ("RUNNING", "STOPPED")
+        for arn in at.aws.read("ecs", "list_tasks", cluster=cluster, desiredStatus=status).get(
+            "taskArns", []
+        )
+    ]
+    found = [
+        task
+        for batch in batches(arns, TASKS_PER_CALL)
+        for task in at.aws.read("ecs", "describe_tasks", cluster=cluster, tasks=batch)["tasks"]
+    ]
+    return {"tasks": found}
+
+
+@section("task-definitions", "ecs.describe_task_definition", "services", "tasks")
+def task_definitions(at: At) -> dict[str, Any]:
+    """The task definitions in use, the newest of each family, and the one before it."""
+    used = [each["taskDefinition"] for each in at.earlier["services"]["services"]]
+    used += [task["taskDefinitionArn"] for task in at.earlier["tasks"]["tasks"]]
+    newest = {family: newest_revisions(at, family) for family in sorted({*map(_family, used)})}
+    wanted = dict.fromkeys([*used, *(arn for arns in newest.values() for arn in arns)])
+    described = {
+        arn: at.aws.read("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"]
+        for arn in wanted
+    }
+    return {"taskDefinitions": described, "newest": newest}
+
+
+def newest_revisions(at: At, family: str) -> list[str]:
+    """Return the ARNs of a family's two newest active revisions, newest first."""
+    listed = at.aws.read("ecs", "list_task_definitions", familyPrefix=family, sort="DESC")
+    mine = [arn for arn in listed.get("taskDefinitionArns", []) if _family(arn) == family]
+    return mine[:2]
+
+
+@section("namespaces", "servicediscovery.list_namespaces")
+def namespaces(at: At) -> dict[str, Any]:
+    """The Cloud Map namespaces."""
+    return at.aws.read("servicediscovery", "list_namespaces")
+
+
+@section("discovery-services", "servicediscovery.list_services", "namespaces")
+def discovery_services(at: At) -> dict[str, Any]:
+    """The Cloud Map services of each private namespace."""
+    found: list[dict[str, Any]] = []
+    for namespace in at.earlier["namespaces"].get("Namespaces", []):
+        condition = {"Name": "NAMESPACE_ID", "Values": [namespace["Id"]], "Condition": "EQ"}
+        listed = at.aws.read("servicediscovery", "list_services", Filters=[condition])
+        found += [{**each, "Namespace": namespace["Name"]} for each in listed.get("Services", [])]
+    return {"Services": found}
+
+
+@section("discovery-instances", "servicediscovery.list_instances", "discovery-services")
+def discovery_instances(at: At) -> dict[str, Any]:
+    """The instances registered with each Cloud Map service, by service id."""
+    return {
+        each["Id"]: at.aws.read("servicediscovery", "list_instances", ServiceId=each["Id"]).get(
+            "Instances", []
+        )
+        for each in at.earlier["discovery-services"]["Services"]
+    }
+
+
+@section("network-interfaces", "ec2.describe_network_interfaces", "tasks")
+def network_interfaces(at: At) -> dict[str, Any]:
+    """The network interfaces of the running tasks."""
+    ids = [
+        detail["value"]
+        for task in at.earlier["tasks"]["tasks"]
+        if task.get("lastStatus") == "RUNNING"
+        for attachment in task.get("attachments", [])
+        for detail in attachment.get("details", [])
+        if detail["name"] == "networkInterfaceId"
+    ]
+    if not ids:
+        return {"NetworkInterfaces": []}
+    wanted = {"Name": "network-interface-id", "Values": ids}
+    return at.aws.read("ec2", "describe_network_interfaces", Filters=[wanted])
+
+
+@section(
+    "security-groups",
+    "ec2.describe_security_groups",
+    "network-interfaces",
+    "database",
+    "load-balancers",
+)
+def security_groups(at: At) -> dict[str, Any]:
+    """The security groups of tasks, database and load balancers, by id."""
+    ids = {
+        group["GroupId"]
+        for interface in at.earlier["network-interfaces"]["NetworkInterfaces"]
+        for group in interface.get("Groups", [])
+    }
+    for instance in at.earlier["database"].get("DBInstances", []):
+        ids |= {g["VpcSecurityGroupId"] for g in instance.get("VpcSecurityGroups", [])}
+    for balancer in at.earlier["load-balancers"].get("LoadBalancers", []):
+        ids |= set(balancer.get("SecurityGroups", []))
+    found = at.aws.read("ec2", "describe_security_groups", GroupIds=sorted(ids)) if ids else {}
+    return {group["GroupId"]: group for group in found.get("SecurityGroups", [])}
+
+
+@section("network-acls", "ec2.describe_network_acls", "network-interfaces")
+def network_acls(at: At) -> dict[str, Any]:
+    """The network ACLs of the tasks' subnets."""
+    subnets = sorted({i["SubnetId"] for i in at.earlier["network-interfaces"]["NetworkInterfaces"]})
+    if not subnets:
+        return {"NetworkAcls": []}
+    wanted = {"Name": "association.subnet-id", "Values": subnets}
+    return at.aws.read("ec2", "describe_network_acls", Filters=[wanted])
+
+
+@section("database", "rds.describe_db_instances")
+def database(at: At) -> dict[str, Any]:
+    """The database instance."""
+    name = at.environment.need("database.instance")
+    return at.aws.read("rds", "describe_db_instances", DBInstanceIdentifier=name)
+
+
+@section("secret", "secretsmanager.describe_secret")
+def secret(at: At) -> dict[str, Any]:
+    """The application secret's metadata: never its value."""
+    assert at.environment.aws is not None
+    return at.aws.read("secretsmanager", "describe_secret", SecretId=at.environment.aws.secret)
+
+
+@section("target-groups", "elbv2.describe_target_groups", "services")
+def target_groups(at: At) -> dict[str, Any]:
+    """The target groups that the services register with."""
+    arns = [
+        entry["targetGroupArn"]
+        for each in at.earlier["services"]["services"]
+        for entry in each.get("loadBalancers", [])
+    ]
+    found = [
+        group
+        for batch in batches(list(dict.fromkeys(arns)), ARNS_PER_CALL)
+        for group in at.aws.read("elbv2", "describe_target_groups", TargetGroupArns=batch)[
+            "TargetGroups"
+        ]
+    ]
+    return {"TargetGroups": found}
+
+
+@section("target-health", "elbv2.describe_target_health", "target-groups")
+def target_health(at: At) -> dict[str, Any]:
+    """The health of each target, by target group."""
+    return {
+        group["TargetGroupArn"]: at.aws.read(
+            "elbv2", "describe_target_health", TargetGroupArn=group["TargetGroupArn"]
+        ).get("TargetHealthDescriptions", [])
+        for group in at.earlier["target-groups"]["TargetGroups"]
+    }
+
+
+@section("load-balancers", "elbv2.describe_load_balancers", "target-groups")
+def load_balancers(at: At) -> dict[str, Any]:
+    """The load balancers in front of the services."""
+    arns = sorted(
+        {arn for g in at.earlier["target-groups"]["TargetGroups"] for arn in g["LoadBalancerArns"]}
+    )
+    if not arns:
+        return {"LoadBalancers": []}
+    return at.aws.read("elbv2", "describe_load_balancers", LoadBalancerArns=arns)
+
+
+@section("listeners", "elbv2.describe_listeners", "load-balancers")
+def listeners(at: At) -> dict[str, Any]:
+    """The listeners of those load balancers, by load balancer."""
+    return {
+        each["LoadBalancerArn"]: at.aws.read(
+            "elbv2", "describe_listeners", LoadBalancerArn=each["LoadBalancerArn"]
+        ).get("Listeners", [])
+        for each in at.earlier["load-balancers"]["LoadBalancers"]
+    }
+
+
+@section("rules", "elbv2.describe_rules", "listeners")
+def rules(at: At) -> dict[str, Any]:
+    """The rules of those listeners, by listener, in the order in which they are tried."""
+    return {
+        listener["ListenerArn"]: sorted(
+            at.aws.read("elbv2", "describe_rules", ListenerArn=listener["ListenerArn"])["Rules"],
+            key=_rule_order,
+        )
+        for found in at.earlier["listeners"].values()
+        for listener in found
+    }
+
+
+@section("certificates", "acm.describe_certificate", "listeners")
+def certificates(at: At) -> dict[str, Any]:
+    """The certificates that the listeners present, by ARN."""
+    arns = {
+        certificate["CertificateArn"]
+        for found in at.earlier["listeners"].values()
+        for listener in found
+        for certificate in listener.get("Certificates", [])
+    }
+    return {
+        arn: at.aws.read("acm", "describe_certificate", CertificateArn=arn)["Certificate"]
+        for arn in sorted(arns)
+    }
+
+
+def batches(items: list[str], size: int) -> Iterable[list[str]]:
+    """Return ``items`` in lists of at most ``size``."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _family(arn: str) -> str:
+    return arn.rpartition("/")[2].partition(":")[0]
+
+
+def _rule_order(rule: dict[str, Any]) -> int:
+    return 100_000 if rule["Priority"] == "default" else int(rule["Priority"])
