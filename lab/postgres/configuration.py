@@ -15,6 +15,7 @@ _FAST = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "min_wal_size": "2MB",
     "shared_buffers": "32MB",
     "autovacuum": "off",
     "jit": "off",

@@ -21,7 +21,7 @@ from lab.process import clean_environment
 
 UNPRIVILEGED = 65534
 _NOTE = "postgres-elsewhere"
-_NEEDED = ("bin/initdb", "bin/postgres", "lib", "share")
+_NEEDED = ("bin/initdb", "bin/postgres", "bin/pg_resetwal", "lib", "share")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Place:
         os.chown(path, self.user, self.user)
         for parent, folders, names in os.walk(path):
             for name in (*folders, *names):
-                os.chown(Path(parent, name), self.user, self.user)
+                os.chown(f"{parent}/{name}", self.user, self.user)
 
 
 def prepare(folder: Path) -> Place:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from lab.pki import Authority
 from lab.postgres import PostgresServer, Settings, place
@@ -62,14 +63,8 @@ def server(settings: Settings) -> Iterator[PostgresServer]:
 
 def login(server: PostgresServer, user: str, password: str, **more: str) -> tuple[str, bool]:
     """The user that a login ends up as, and whether it was encrypted."""
-    connection = psycopg2.connect(
-        host=server.settings.address,
-        port=server.settings.port,
-        user=user,
-        password=password,
-        dbname="mlflow_db",
-        **{"sslmode": "prefer", "gssencmode": "disable", **more},
-    )
+    values = {"host": server.settings.address, "port": "5432", "dbname": "mlflow_db", **more}
+    connection = psycopg2.connect(make_dsn(user=user, password=password, **values))
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_user")
@@ -82,9 +77,10 @@ def login(server: PostgresServer, user: str, password: str, **more: str) -> tupl
 
 def test_the_mlflow_role_owns_its_database_and_logs_in_encrypted(server: PostgresServer) -> None:
     assert login(server, "mlflow", ODD) == ("mlflow", True)
-    owners = server.execute(
-        "SELECT r.rolname FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE datname =
-        %s", ("mlflow_db",), ) assert owners == [("mlflow",)]
+    owner = server.execute(
+        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", ("mlflow_db",)
+    )
+    assert owner == [("mlflow",)]
 
 
 def test_the_wrong_role_gets_the_servers_own_words(server: PostgresServer) -> None:
@@ -105,19 +101,9 @@ def test_the_certificate_is_the_endpoints(
 ) -> None:
     bundle = str(authority.write_bundle(tmp_path / "ca.pem"))
     trusted = {"sslmode": "verify-full", "sslrootcert": bundle, "hostaddr": ADDRESS}
-    assert _login_by_name(server, ENDPOINT, trusted) == "mlflow"
+    assert login(server, "mlflow", ODD, host=ENDPOINT, **trusted) == ("mlflow", True)
     with pytest.raises(psycopg2.OperationalError, match="does not match host name"):
-        _login_by_name(server, "database.invalid", trusted)
-
-
-def _login_by_name(server: PostgresServer, host: str, trusted: dict[str, str]) -> str:
-    connection = psycopg2.connect(
-        host=host, port=5432, user="mlflow", password=ODD, dbname="mlflow_db", **trusted
-    )
-    try:
-        return str(connection.info.user)
-    finally:
-        connection.close()
+        login(server, "mlflow", ODD, host="database.invalid", **trusted)
 
 
 def test_a_rotated_password_is_wanted_from_then_on(server: PostgresServer) -> None:
@@ -234,10 +220,12 @@ import os, signal
 from pathlib import Path
 from lab.pki import Authority
 from lab.postgres import PostgresServer, Settings
-PostgresServer(Settings(address="127.250.40.5", passwords={{}},
-identity=Authority().issue("x.test"), cache_dir=Path({str(settings.cache_dir)!r}),
-folder=Path({str(tmp_path)!r}), log=Path({str(tmp_path / "log")!r}))).start() os.kill(os.getpid(),
-signal.SIGKILL)
+PostgresServer(Settings(
+    address="127.250.40.5", passwords={{}}, identity=Authority().issue("x.test"),
+    cache_dir=Path({str(settings.cache_dir)!r}), folder=Path({str(tmp_path)!r}),
+    log=Path({str(tmp_path / "log")!r}),
+)).start()
+os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, timeout=30, check=False)
     assert done.returncode == -9
