@@ -9,6 +9,7 @@ import msgspec
 
 from harness.catalogue import Catalogue, DocumentedFailure
 from harness.environment import Severity
+from harness.finding import Finding
 from harness.signatures import Sighting
 
 
@@ -47,6 +48,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     transport: bool = False
     probes: tuple[str, ...] = ()
     sightings: dict[str, tuple[Sighting, ...]] = {}
+    finding: Finding | None = None
     duration_ms: float = 0.0
 
 

@@ -10,6 +10,7 @@ import pytest
 from harness.catalogue import Catalogue
 from harness.environment import Severity
 from harness.expect import CannotJudge, NoAnswer
+from harness.finding import CauseFound
 from harness.plugin.run import OBSERVED, Blocked
 from harness.signatures import Sighting, sightings
 from harness.verdicts import CheckResult, Status
@@ -63,6 +64,7 @@ def result(item: pytest.Item, call: pytest.CallInfo[Any], catalogue: Catalogue) 
         remedy=error.remedy if isinstance(error, Blocked) else None,
         transport=isinstance(error, NoAnswer),
         probes=tuple(observation.probe for observation in observed),
+        finding=error.finding if isinstance(error, CauseFound) else None,
         sightings=_sightings(item, catalogue) if status is Status.FAILED else {},
         duration_ms=round(call.duration * 1000, 3),
     )

@@ -1,0 +1,142 @@
+"""Diagnosis: which failed cause explains what else failed. Pure functions over check results.
+
+The dependency graph of the platform is data (``causes/platform.yaml``): what each cause may be
+explained by, and which documented failures it explains. What could not be judged is never read as
+healthy: it is named as unknown where it could explain something that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from harness import settings_file
+from harness.errors import UsageError
+from harness.finding import Finding
+from harness.verdicts import CheckResult, Judgement, Status, Verdict
+
+WRONG = (Verdict.REPRODUCED, Verdict.CHANGED)
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One cause: the causes upstream of it, and the documented failures that it explains."""
+
+    explained_by: tuple[str, ...] = ()
+    explains: tuple[str, ...] = ()
+
+
+class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The platform's dependency graph, by cause check id."""
+
+    causes: dict[str, Node]
+
+    def upstream(self, cause: str) -> set[str]:
+        """Return every cause that could explain ``cause``, near or far."""
+        found: set[str] = set()
+        waiting = list(self.causes[cause].explained_by)
+        while waiting:
+            current = waiting.pop()
+            if current not in found:
+                found.add(current)
+                waiting += self.causes[current].explained_by
+        return found
+
+
+class RootCause(msgspec.Struct, frozen=True, kw_only=True):
+    """A failed cause check that nothing else that failed explains."""
+
+    check: str
+    finding: Finding
+    explains: tuple[str, ...]
+    consequences: tuple[str, ...]
+    probes: tuple[str, ...]
+    prove: str
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """Why things are as they are: root causes, what has none, and what is not known."""
+
+    root_causes: tuple[RootCause, ...] = ()
+    unexplained: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def load(path: Path) -> Graph:
+    """Return the graph in ``path``. Raises UsageError if it names causes that it does not have."""
+    graph = settings_file.convert(settings_file.read_mapping(path), Graph, path)
+    for cause, node in graph.causes.items():
+        for other in node.explained_by:
+            if other not in graph.causes:
+                raise UsageError(f"{path}: causes.{cause}.explained_by: no cause '{other}'")
+        if cause in graph.upstream(cause):
+            raise UsageError(f"{path}: causes.{cause}: explains itself, by way of its own causes")
+    return graph
+
+
+def diagnose(
+    graph: Graph,
+    results: Iterable[CheckResult],
+    judgements: Iterable[Judgement],
+    environment: str,
+) -> Diagnosis:
+    """Return the root causes of what failed, most telling first."""
+    causes = {result.id: result for result in results if result.role == "cause"}
+    failed = {id for id, result in causes.items() if result.status is Status.FAILED}
+    unknown = {
+        id for id, result in causes.items() if result.status in (Status.BLOCKED, Status.BROKEN)
+    }
+    wrong = {j.failure for j in judgements if j.verdict in WRONG}
+    roots = [id for id in sorted(failed) if not (_upstream(graph, id) & failed)]
+    found = [_root_cause(graph, id, causes, failed, wrong, environment) for id in roots]
+    found.sort(key=lambda cause: (-len(cause.explains), causes[cause.check].severity, cause.check))
+    explained = {failure for cause in found for failure in cause.explains}
+    return Diagnosis(
+        root_causes=tuple(found),
+        unexplained=tuple(sorted(wrong - explained)),
+        unknown=tuple(sorted(id for id in unknown if _could_explain(graph, id, wrong, failed))),
+    )
+
+
+def _root_cause(
+    graph: Graph,
+    id: str,
+    causes: Mapping[str, CheckResult],
+    failed: set[str],
+    wrong: set[str],
+    environment: str,
+) -> RootCause:
+    consequences = {other for other in failed if id in _upstream(graph, other)}
+    explains = {f for each in {id, *consequences} for f in _explains(graph, each)} & wrong
+    first = next(iter(sorted(explains or set(causes[id].failures))), "")
+    return RootCause(
+        check=id,
+        finding=causes[id].finding or _bare(causes[id]),
+        explains=tuple(sorted(explains)),
+        consequences=tuple(sorted(consequences)),
+        probes=causes[id].probes,
+        prove=f"make validate FAILURE={first} ENV={environment}"
+        if first
+        else f"make test ENV={environment}",
+    )
+
+
+def _bare(result: CheckResult) -> Finding:
+    return Finding(
+        what=result.title or result.id, resource="", expected="", observed=result.message
+    )
+
+
+def _upstream(graph: Graph, id: str) -> set[str]:
+    return graph.upstream(id) if id in graph.causes else set()
+
+
+def _explains(graph: Graph, id: str) -> tuple[str, ...]:
+    return graph.causes[id].explains if id in graph.causes else ()
+
+
+def _could_explain(graph: Graph, id: str, wrong: set[str], failed: set[str]) -> bool:
+    downstream = {other for other in graph.causes if id in graph.upstream(other)}
+    reach = {failure for each in {id, *downstream} for failure in _explains(graph, each)}
+    return bool(reach & wrong) or bool(downstream & failed)

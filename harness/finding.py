@@ -1,0 +1,50 @@
+"""A finding: what a failed cause check says is wrong, and what mends it. Data only."""
+
+from __future__ import annotations
+
+import shlex
+
+import msgspec
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One broken link of the chain, in words that somebody else can act on.
+
+    ``mend`` holds command lines with the real identifiers, to be run in order.
+    """
+
+    what: str
+    resource: str
+    expected: str
+    observed: str
+    mend: tuple[str, ...] = ()
+
+
+class CauseFound(AssertionError):
+    """A cause check failed; the finding says what was found."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(
+            f"{finding.what}: expected {finding.expected}, observed {finding.observed} "
+            f"({finding.resource})"
+        )
+
+
+def require(holds: bool, finding: Finding) -> None:
+    """Raise CauseFound unless the requirement holds."""
+    __tracebackhide__ = True
+    if not holds:
+        raise CauseFound(finding)
+
+
+def aws(service: str, operation: str, **options: object) -> str:
+    """Return an ``aws`` command line; an option is spelled as the CLI does, True is a bare flag."""
+    words = ["aws", service, operation]
+    for name, value in options.items():
+        words.append("--" + name.replace("_", "-"))
+        if isinstance(value, list | tuple):
+            words += map(str, value)
+        elif value is not True:
+            words.append(str(value))
+    return " ".join(map(shlex.quote, words))
