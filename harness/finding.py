@@ -38,7 +38,7 @@ def require(holds: bool, finding: Finding) -> None:
         raise CauseFound(finding)
 
 
-def aws(service: str, operation: str, **options: object) -> str:
+def aws(service: str, operation: str, /, **options: object) -> str:
     """Return an ``aws`` command line; an option is spelled as the CLI does, True is a bare flag."""
     words = ["aws", service, operation]
     for name, value in options.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -13,6 +13,7 @@ from harness.observation import Observation
 from harness.plugin.run import OBSERVED, RUN, Blocked
 from harness.specs import Probe
 
+Check = TypeVar("Check", bound=Callable[..., None])
 Declared = Callable[..., Probe | Mapping[str, Probe]]
 
 
@@ -40,6 +41,12 @@ def probe(declared: Declared) -> Any:
 def symptom(failure: str, *signatures: str) -> pytest.MarkDecorator:
     """Tie a check to a documented failure, and to those of its signatures that it can show."""
     return pytest.mark.symptom(failure, *signatures)
+
+
+def cause(check: Check) -> Check:
+    """Make a check one link of the platform's dependency graph (``causes/platform.yaml``)."""
+    marked: Check = pytest.mark.cause(check)
+    return marked
 
 
 def declared_probes(item: pytest.Item, environment: Environment) -> list[Probe]:

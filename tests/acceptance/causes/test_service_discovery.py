@@ -1,0 +1,201 @@
+"""Service discovery: from the name that the API is given to the address of a running task."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.aws import view
+from harness.environment import Environment
+from harness.expect import CannotJudge
+from harness.finding import Finding, aws, require
+from harness.observation import AwsObservation
+from harness.plugin.declare import cause
+
+
+def _split(host: str) -> tuple[str, str]:
+    service, _, namespace = host.partition(".")
+    return service, namespace
+
+
+def _mlflow_host(environment: Environment) -> str:
+    return view.host_of(environment.need("mlflow.url"))
+
+
+def _in_namespace(environment: Environment, discovery: AwsObservation) -> list[view.Json]:
+    wanted = _split(_mlflow_host(environment))
+    found: list[view.Json] = discovery.response.get("Services", [])
+    return [each for each in found if (each["Name"], each["Namespace"]) == wanted]
+
+
+@pytest.mark.p0
+@cause
+def test_cloud_map_has_the_namespace(environment: Environment, namespaces: AwsObservation) -> None:
+    """The private namespace that MLflow's internal name lies in exists."""
+    _, wanted = _split(_mlflow_host(environment))
+    private = [
+        each["Name"] for each in namespaces.response["Namespaces"] if each["Type"] == "DNS_PRIVATE"
+    ]
+    vpc = "<the vpc id of the cluster's subnets>"
+    mend = aws("servicediscovery", "create-private-dns-namespace", name=wanted, vpc=vpc)
+    require(
+        wanted in private,
+        Finding(
+            what=f"Cloud Map has no private namespace {wanted}, so no name in it resolves",
+            resource=f"Cloud Map namespace {wanted}",
+            expected=wanted,
+            observed=", ".join(sorted(private)) or "no private namespace",
+            mend=(mend,),
+        ),
+    )
+
+
+@pytest.mark.p0
+@cause
+def test_cloud_map_has_the_service(
+    environment: Environment, discovery_services: AwsObservation
+) -> None:
+    """The service that MLflow's internal name begins with exists in its namespace."""
+    service, namespace = _split(_mlflow_host(environment))
+    found = [
+        f"{each['Name']}.{each['Namespace']}" for each in discovery_services.response["Services"]
+    ]
+    require(
+        bool(_in_namespace(environment, discovery_services)),
+        Finding(
+            what=f"Cloud Map has no service {service} in {namespace}",
+            resource=f"Cloud Map service {service}.{namespace}",
+            expected=f"{service}.{namespace}",
+            observed=", ".join(sorted(found)) or "no service",
+            mend=(
+                aws(
+                    "servicediscovery",
+                    "create-service",
+                    name=service,
+                    namespace_id=f"<the id of {namespace}>",
+                    dns_config="RoutingPolicy=MULTIVALUE,DnsRecords=[{Type=A,TTL=10}]",
+                ),
+            ),
+        ),
+    )
+
+
+@pytest.mark.p0
+@cause
+def test_the_mlflow_service_registers_with_cloud_map(
+    environment: Environment, services: AwsObservation, discovery_services: AwsObservation
+) -> None:
+    """The ECS service is tied to the Cloud Map service, so that its tasks get registered."""
+    names = view.names(environment)
+    service = view.service(services, names.services["mlflow"].service)
+    registries = [entry["registryArn"] for entry in service.get("serviceRegistries", [])]
+    wanted = [each["Arn"] for each in _in_namespace(environment, discovery_services)]
+    registry = wanted[0] if wanted else "<the Cloud Map service's ARN>"
+    require(
+        bool(set(registries) & set(wanted)),
+        Finding(
+            what="the ECS service of MLflow does not register its tasks under the name in use",
+            resource=f"ECS service {names.services['mlflow'].service}",
+            expected=f"serviceRegistries with {registry}",
+            observed=", ".join(registries) or "no serviceRegistries",
+            mend=(
+                aws(
+                    "ecs",
+                    "update-service",
+                    cluster=names.cluster,
+                    service=names.services["mlflow"].service,
+                    service_registries=f"registryArn={registry}",
+                    force_new_deployment=True,
+                ),
+            ),
+        ),
+    )
+
+
+@pytest.mark.p0
+@cause
+def test_cloud_map_knows_the_running_task_of_mlflow(
+    environment: Environment,
+    tasks: AwsObservation,
+    discovery_services: AwsObservation,
+    discovery_instances: AwsObservation,
+) -> None:
+    """Every running task of MLflow is registered under its name."""
+    running, registered, service_id = _addresses(
+        environment, tasks, discovery_services, discovery_instances
+    )
+    absent = sorted(running - registered)
+    first = absent[0] if absent else ""
+    require(
+        not absent,
+        Finding(
+            what="a running task of MLflow is not registered with Cloud Map",
+            resource=f"Cloud Map service {service_id}",
+            expected=", ".join(sorted(running)),
+            observed=", ".join(sorted(registered)) or "no instance",
+            mend=(
+                aws(
+                    "servicediscovery",
+                    "register-instance",
+                    service_id=service_id,
+                    instance_id=first.replace(".", "-"),
+                    attributes=f"AWS_INSTANCE_IPV4={first}",
+                ),
+            ),
+        ),
+    )
+
+
+@pytest.mark.p0
+@cause
+def test_cloud_map_knows_no_task_that_is_gone(
+    environment: Environment,
+    tasks: AwsObservation,
+    discovery_services: AwsObservation,
+    discovery_instances: AwsObservation,
+) -> None:
+    """No address is registered behind which no task runs: clients would be sent to nobody."""
+    running, registered, service_id = _addresses(
+        environment, tasks, discovery_services, discovery_instances
+    )
+    stale = {
+        entry["Id"]: entry["Attributes"].get("AWS_INSTANCE_IPV4", "")
+        for entry in discovery_instances.response.get(service_id, [])
+        if entry["Attributes"].get("AWS_INSTANCE_IPV4") not in running
+    }
+    require(
+        not stale,
+        Finding(
+            what="Cloud Map sends clients of MLflow to an address where no task of it runs",
+            resource=f"Cloud Map service {service_id}",
+            expected=", ".join(sorted(running)) or "no instance",
+            observed=", ".join(sorted(registered)),
+            mend=tuple(
+                aws(
+                    "servicediscovery",
+                    "deregister-instance",
+                    service_id=service_id,
+                    instance_id=instance,
+                )
+                for instance in sorted(stale)
+            ),
+        ),
+    )
+
+
+def _addresses(
+    environment: Environment,
+    tasks: AwsObservation,
+    discovery: AwsObservation,
+    instances: AwsObservation,
+) -> tuple[set[str], set[str], str]:
+    found = _in_namespace(environment, discovery)
+    if not found:
+        raise CannotJudge(f"Cloud Map has no service for {_mlflow_host(environment)}")
+    service_id = found[0]["Id"]
+    name = view.names(environment).services["mlflow"].service
+    running = {view.address(task) or "" for task in view.running_tasks(tasks, name)}
+    registered = {
+        each["Attributes"].get("AWS_INSTANCE_IPV4", "")
+        for each in instances.response.get(service_id, [])
+    }
+    return running, registered, service_id
