@@ -1,0 +1,145 @@
+"""The platform as a caller of AWS sees it: its resources by name, and how a service is revised.
+
+Provisioning, scenarios and faults work through this, with boto3 on the lab's endpoint and nothing
+else; so it works in the lab's process and outside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lab import names
+from lab.addresses import Network
+from lab.aws.clients import Clients
+
+Container = dict[str, Any]
+
+# What DescribeTaskDefinition returns and RegisterTaskDefinition takes.
+_REGISTRABLE = (
+    "family",
+    "taskRoleArn",
+    "executionRoleArn",
+    "networkMode",
+    "containerDefinitions",
+    "volumes",
+    "requiresCompatibilities",
+    "cpu",
+    "memory",
+)
+
+
+class Missing(LookupError):
+    """The platform has no resource of this name."""
+
+
+class Platform:
+    """Looks resources up by name, each time anew; every method raises Missing if there is none."""
+
+    def __init__(self, clients: Clients, network: Network) -> None:
+        """Nothing is asked before it is needed."""
+        self.aws = clients
+        self.network = network
+
+    def group(self, name: str) -> str:
+        """The id of a security group."""
+        found = self.aws.ec2.describe_security_groups(
+            Filters=[{"Name": "group-name", "Values": [name]}]
+        )["SecurityGroups"]
+        return str(_only(found, "security group", name)["GroupId"])
+
+    def vpc(self) -> str:
+        """The id of the platform's VPC (the account has a default one too)."""
+        found = self.aws.ec2.describe_vpcs(
+            Filters=[{"Name": "cidr", "Values": [self.network.cidr]}]
+        )["Vpcs"]
+        return str(_only(found, "VPC", self.network.cidr)["VpcId"])
+
+    def subnets(self, tier: str) -> list[str]:
+        """The ids of the subnets of a tier: `public`, `private` or `database`."""
+        found = self.aws.ec2.describe_subnets(Filters=[{"Name": "tag:Tier", "Values": [tier]}])
+        return [subnet["SubnetId"] for subnet in found["Subnets"]]
+
+    def balancer(self, name: str) -> dict[str, Any]:
+        """A load balancer as DescribeLoadBalancers shows it."""
+        everything = self.aws.elbv2.describe_load_balancers()["LoadBalancers"]
+        found = [each for each in everything if each["LoadBalancerName"] == name]
+        return dict(_only(found, "load balancer", name))
+
+    def listener(self, balancer: str, port: int) -> dict[str, Any]:
+        """A load balancer's listener on a port, as DescribeListeners shows it."""
+        arn = self.balancer(balancer)["LoadBalancerArn"]
+        everything = self.aws.elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]
+        found = [each for each in everything if each["Port"] == port]
+        return dict(_only(found, "listener", f"{balancer}:{port}"))
+
+    def target_group(self, name: str) -> str:
+        """The ARN of a target group."""
+        everything = self.aws.elbv2.describe_target_groups()["TargetGroups"]
+        found = [each for each in everything if each["TargetGroupName"] == name]
+        return str(_only(found, "target group", name)["TargetGroupArn"])
+
+    def namespace(self, name: str) -> str:
+        """The id of a Cloud Map namespace."""
+        everything = self.aws.servicediscovery.list_namespaces()["Namespaces"]
+        found = [each for each in everything if each["Name"] == name]
+        return str(_only(found, "namespace", name)["Id"])
+
+    def discovery_service(self, namespace: str, name: str) -> dict[str, Any]:
+        """A Cloud Map service (`Id`, `Arn`) of a namespace."""
+        wanted = self.namespace(namespace)
+        everything = self.aws.servicediscovery.list_services(
+            Filters=[{"Name": "NAMESPACE_ID", "Values": [wanted], "Condition": "EQ"}]
+        )["Services"]
+        found = [each for each in everything if each["Name"] == name]
+        return dict(_only(found, "Cloud Map service", f"{name}.{namespace}"))
+
+    def secret(self, name: str) -> str:
+        """The ARN of a secret."""
+        found = self.aws.secretsmanager.list_secrets(Filters=[{"Key": "name", "Values": [name]}])
+        exact = [each for each in found["SecretList"] if each["Name"] == name]
+        return str(_only(exact, "secret", name)["ARN"])
+
+    def database(self) -> dict[str, Any]:
+        """The database instance as DescribeDBInstances shows it."""
+        found = self.aws.rds.describe_db_instances()["DBInstances"]
+        mine = [each for each in found if each["DBInstanceIdentifier"] == names.DATABASE_INSTANCE]
+        return dict(_only(mine, "database instance", names.DATABASE_INSTANCE))
+
+    def service(self, name: str) -> dict[str, Any]:
+        """An ECS service as DescribeServices shows it."""
+        found = self.aws.ecs.describe_services(cluster=names.CLUSTER, services=[name])["services"]
+        return dict(_only(found, "ECS service", name))
+
+    def revise(self, service: str, edit: Callable[[Container], None]) -> str:
+        """Deploy a service with its present task definition as `edit` changes its container.
+
+        Returns the ARN of the new revision.
+        """
+        present = self.service(service)["taskDefinition"]
+        described = self.aws.ecs.describe_task_definition(taskDefinition=present)
+        definition: dict[str, Any] = dict(described["taskDefinition"])
+        edit(definition["containerDefinitions"][0])
+        wanted = {key: definition[key] for key in _REGISTRABLE if definition.get(key)}
+        registered = self.aws.ecs.register_task_definition(**wanted)["taskDefinition"]
+        arn = registered["taskDefinitionArn"]
+        self.aws.ecs.update_service(cluster=names.CLUSTER, service=service, taskDefinition=arn)
+        return arn
+
+
+def set_variable(container: Container, name: str, value: str | None) -> None:
+    """Set a variable of a container definition; None removes it."""
+    kept = [each for each in container.get("environment", []) if each["name"] != name]
+    container["environment"] = kept if value is None else [*kept, {"name": name, "value": value}]
+
+
+def set_image_tag(container: Container, tag: str) -> None:
+    """Let a container definition use another tag of its image."""
+    repository, _, _ = container["image"].rpartition(":")
+    container["image"] = f"{repository}:{tag}"
+
+
+def _only(found: Iterable[Any], kind: str, name: str) -> Any:
+    for each in found:
+        return each
+    raise Missing(f"the platform has no {kind} '{name}'")
