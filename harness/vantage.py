@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,27 +30,33 @@ class WayIn(Protocol):
 class CommandWayIn:
     """A command prefix that runs what follows it inside the task of ``{service}``."""
 
-    def __init__(self, template: str) -> None:
-        self._template = template
+    def __init__(self, template: str, python: str = "python3") -> None:
+        self._template, self._python = template, python
 
     def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
         """Run the script with the task's own Python, the document on its standard input."""
         prefix = shlex.split(self._template.replace("{service}", shlex.quote(service)))
         try:
             done = subprocess.run(
-                [*prefix, "python3", "-c", script],
+                [*prefix, self._python, "-c", script],
                 input=document,
                 capture_output=True,
                 timeout=deadline,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise StageError(FailureKind.NO_VANTAGE_POINT, f"{service}: {error}") from None
+            reason = f"{service}: {type(error).__name__} while entering the task"
+            raise StageError(FailureKind.NO_VANTAGE_POINT, reason) from None
         if done.returncode != 0:
-            reason = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-            message = f"{service}: exit code {done.returncode}: {''.join(reason)}"
+            last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+            message = f"{service}: exit code {done.returncode}: {''.join(last)}"
             raise StageError(FailureKind.NO_VANTAGE_POINT, message)
         return done.stdout
+
+
+def here() -> CommandWayIn:
+    """This machine as a vantage point, for what only the in-task probe knows how to ask."""
+    return CommandWayIn("env", sys.executable)
 
 
 class _Answers(msgspec.Struct, frozen=True):
@@ -75,11 +82,3 @@ def ask(way_in: WayIn, service: str, probes: Sequence[Probe]) -> list[Observatio
         )
         return [unanswered(probe, failure) for probe in probes]
     return list(answers)
-
-
-class Here:
-    """This machine as a vantage point for what only the in-task probe knows how to ask."""
-
-    def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
-        """Run the script in a Python process of its own, with this process's variables."""
-        return CommandWayIn("env").run(service, script, document, deadline)

@@ -1,0 +1,1 @@
+"""What is sent into a task to look around there."""

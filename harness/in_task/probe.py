@@ -1,0 +1,406 @@
+"""The in-task probe: one self-contained file that answers a run's questions inside a task.
+
+Reads {"questions": [...], "deadline": seconds} from standard input and prints {"answers": [...]},
+in order. The questions are probe specifications and the answers observations of the suite
+(harness/specs.py, harness/observation.py), as JSON. Needs only Python 3.8 and its standard
+library; uses psycopg2 if the service brings it. Installs nothing, leaves nothing, never raises.
+"""
+
+import errno
+import hashlib
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+GRACE_S = 0.3
+RESOLVER = Path("/etc/resolv.conf")
+VARIABLE = re.compile(r"\$\{(\w+)(?::-((?:[^{}]|\{[^{}]*\})*))?\}")
+SECRETS = re.compile(r"PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL", re.I)
+CONNECT = {
+    errno.ECONNREFUSED: "connect-refused",
+    errno.ECONNRESET: "connect-reset",
+    errno.ETIMEDOUT: "connect-timeout",
+    errno.EHOSTUNREACH: "connect-unreachable",
+    errno.ENETUNREACH: "connect-unreachable",
+}
+
+
+class Fail(Exception):
+    """A failure whose kind is known."""
+
+    def __init__(self, kind, message):
+        """Keep the kind beside the message."""
+        super().__init__(message)
+        self.kind = kind
+
+
+class Clock:
+    """The one deadline of a question, and the time that each stage took."""
+
+    def __init__(self, seconds):
+        """Start now."""
+        self.started = time.monotonic()
+        self.seconds = seconds
+        self.timings = {}
+
+    def left(self):
+        """Return the seconds left. Raises socket.timeout when there are none."""
+        left = self.started + self.seconds - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("deadline")
+        return left
+
+    def mark(self, stage, begun):
+        """Note how many milliseconds ``stage`` took."""
+        self.timings[stage] = round((time.monotonic() - begun) * 1000, 3)
+
+
+def fill(text):
+    """Return ``text`` with ``${NAME}`` and ``${NAME:-otherwise}`` from the environment."""
+    before = None
+    while before != text:
+        before = text
+        text = VARIABLE.sub(lambda m: os.environ.get(m.group(1)) or m.group(2) or "", text)
+    return text
+
+
+def filled(question, name):
+    """Return a field of the question, filled in. Raises Fail if nothing is left."""
+    value = fill(str(question[name]))
+    if not value or value.startswith(("/", ":")):
+        raise Fail("setting-empty", f"{name}: the task has no value for {question[name]}")
+    return value
+
+
+def resolve(host):
+    """Return the addresses of ``host``, as the task's own resolver gives them. Raises Fail."""
+    try:
+        found = socket.getaddrinfo(host, None, 0, socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        kinds = {socket.EAI_AGAIN: "dns-timeout", socket.EAI_FAIL: "dns-servfail"}
+        if error.errno == getattr(socket, "EAI_NODATA", None):
+            kind = "dns-no-answer"
+        else:
+            kind = kinds.get(error.errno, "dns-nxdomain")
+        raise Fail(kind, f"{host}: {error.strerror}") from None
+    except UnicodeError:
+        raise Fail("dns-nxdomain", f"{host}: is not a host name") from None
+    return list(dict.fromkeys(entry[4][0] for entry in found))
+
+
+def connect(host, port, clock):
+    """Return a connected socket and where it goes. Raises Fail."""
+    begun = time.monotonic()
+    addresses = resolve(host)
+    clock.mark("dns", begun)
+    begun = time.monotonic()
+    where = f"{host}:{port}"
+    for address in addresses:
+        try:
+            connected = socket.create_connection((address, port), timeout=clock.left())
+        except TimeoutError:
+            failure = Fail("connect-timeout", f"{where}: no answer within {clock.seconds:g} s")
+        except OSError as error:
+            kind = CONNECT.get(error.errno, "connect-unreachable")
+            failure = Fail(kind, f"{where}: {error.strerror or error}")
+        else:
+            clock.mark("connect", begun)
+            return connected, f"{address}:{port}"
+    raise failure
+
+
+def secure(connected, host, clock):
+    """Return the socket after a verified TLS handshake. Raises Fail."""
+    begun = time.monotonic()
+    connected.settimeout(clock.left())
+    try:
+        secured = ssl.create_default_context().wrap_socket(connected, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        raise Fail("tls-verify", f"{host}: {error.verify_message}") from None
+    except (ssl.SSLError, OSError) as error:
+        raise Fail(
+            "tls-handshake", "{}: {}".format(host, getattr(error, "reason", error))
+        ) from None
+    clock.mark("tls", begun)
+    return secured
+
+
+def ask_http(question, clock):
+    """Make one HTTP request; redirects are told, not followed."""
+    url = filled(question, "url")
+    seen = {"method": question.get("method", "GET"), "url": url, "timings": clock.timings}
+    try:
+        seen.update(exchange(question, url, clock))
+    except Fail as error:
+        seen["failure"] = failure(error)
+    except TimeoutError:
+        text = f"{site(url)}: no answer within {clock.seconds:g} s"
+        seen["failure"] = {"kind": "read-timeout", "message": text}
+    except (http.client.HTTPException, ValueError) as error:
+        text = f"{site(url)}: {type(error).__name__}"
+        seen["failure"] = {"kind": "protocol-error", "message": text}
+    except OSError as error:
+        seen["failure"] = {"kind": "read-reset", "message": f"{site(url)}: {error.strerror}"}
+    clock.mark("total", clock.started)
+    return seen
+
+
+def exchange(question, url, clock):
+    """Return status, headers and body of one request."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    connected, address = connect(parts.hostname or "", port, clock)
+    with connected:
+        if parts.scheme == "https":
+            connected = secure(connected, parts.hostname, clock)
+        connected.settimeout(clock.left())
+        asking = http.client.HTTPConnection(parts.hostname, port)
+        asking.sock = connected
+        path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        headers = {"User-Agent": "hokusai-acceptance/1", "Connection": "close"}
+        headers.update((name, fill(value)) for name, value in question.get("headers", []))
+        asking.request(question.get("method", "GET"), path, question.get("body"), headers)
+        answer = asking.getresponse()
+        clock.mark("first_byte", clock.started)
+        body = answer.read(question["max_bytes"] + 1)
+    seen = {
+        "status": answer.status,
+        "headers": {name.lower(): value for name, value in answer.getheaders()},
+        "body": body[: question["max_bytes"]].decode("utf-8", "replace"),
+        "body_bytes": len(body),
+        "address": address,
+        "request_headers": headers,
+    }
+    if len(body) > question["max_bytes"]:
+        text = f"the body is longer than {question['max_bytes']} bytes"
+        seen["failure"] = {"kind": "too-large", "message": text}
+    return seen
+
+
+def ask_tcp(question, clock):
+    """Connect, and close at once."""
+    host, port = filled(question, "host"), filled(question, "port")
+    seen = {"host": host, "port": int(port)}
+    try:
+        connected, seen["address"] = connect(host, int(port), clock)
+        connected.close()
+    except Fail as error:
+        seen["failure"] = failure(error)
+    return seen
+
+
+def ask_tls(question, clock):
+    """Shake hands with verification."""
+    host, port = filled(question, "host"), int(question.get("port", 443))
+    seen = {"host": host, "port": port}
+    try:
+        connected, seen["address"] = connect(host, port, clock)
+        with connected, secure(connected, host, clock) as secured:
+            seen["version"], seen["cipher"] = secured.version(), secured.cipher()[0]
+    except Fail as error:
+        seen["failure"] = failure(error)
+    return seen
+
+
+def ask_dns(question, _clock):
+    """Look a name up by the task's own resolver."""
+    name = filled(question, "name")
+    seen = {"name": name, "record": question.get("record", "A"), "resolver": nameserver()}
+    try:
+        seen["answers"] = resolve(name)
+    except Fail as error:
+        seen["failure"] = failure(error)
+    return seen
+
+
+def nameserver():
+    """Return the first name server of the task's resolver configuration, or None."""
+    try:
+        lines = [line.split() for line in RESOLVER.read_text().splitlines()]
+    except OSError:
+        return None
+    return next((line[1] for line in lines if line[:1] == ["nameserver"]), None)
+
+
+def ask_variables(question, _clock):
+    """Tell which variables are set; values of ``names`` only, digests of the secret ones."""
+    told = [plain_variable(name) for name in question.get("names", [])]
+    return {"variables": told + [secret_variable(n) for n in question.get("secret_names", [])]}
+
+
+def plain_variable(name):
+    """Return a variable with its value."""
+    return {"name": name, "present": name in os.environ, "value": os.environ.get(name)}
+
+
+def secret_variable(name):
+    """Return a variable with the beginning of its digest."""
+    value = os.environ.get(name)
+    digest = hashlib.sha256(value.encode()).hexdigest()[:8] if value else None
+    return {"name": name, "present": value is not None, "sha256_8": digest}
+
+
+def ask_postgres(question, clock):
+    """Log in as the service does, with its own driver."""
+    seen = {"host": fill(question["host"]), "user": fill(question["user"])}
+    seen["database"], seen["sslmode"] = fill(question["database"]), question["sslmode"]
+    try:
+        for name in ("host", "port", "user", "database", "password"):
+            filled(question, name)
+        seen["port"] = int(filled(question, "port"))
+        seen.update(log_in(seen, fill(question["password"]), clock))
+    except Fail as error:
+        seen["failure"] = failure(error)
+    return seen
+
+
+def log_in(seen, password, clock):
+    """Return what the server said to a login, and what the session may do."""
+    try:
+        import psycopg2
+    except ImportError:
+        raise Fail("no-vantage-point", "the task's image has no psycopg2") from None
+    try:
+        session = psycopg2.connect(
+            host=seen["host"],
+            port=seen["port"],
+            user=seen["user"],
+            password=password,
+            dbname=seen["database"],
+            sslmode=seen["sslmode"],
+            connect_timeout=max(2, int(clock.left())),
+            options="-c default_transaction_read_only=on -c statement_timeout=2000",
+        )
+    except psycopg2.Error as error:
+        text = str(error).strip()
+        return {
+            "message": text,
+            "sqlstate": error.pgcode,
+            "failure": {"kind": login_kind(text), "message": text},
+        }
+    return facts(session, psycopg2)
+
+
+def facts(session, psycopg2):
+    """Return what an open session may do, and close it."""
+    seen = {"server_version": str(session.server_version), "message": "logged in", "facts": {}}
+    questions = {
+        "current_user": "select current_user",
+        "may_create": "select has_database_privilege(current_database(), 'CREATE')",
+        "may_use_schema": "select has_schema_privilege('public', 'USAGE')",
+        "may_read_tables": "select coalesce(bool_and(has_table_privilege(oid, 'SELECT')), true) "
+        "from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
+        "tables": "select count(*) from pg_class where relkind = 'r' "
+        "and relnamespace = 'public'::regnamespace",
+        "ssl": "select ssl from pg_stat_ssl where pid = pg_backend_pid()",
+    }
+    with session, session.cursor() as cursor:
+        for name, query in questions.items():
+            try:
+                cursor.execute(query)
+                seen["facts"][name] = str(cursor.fetchone()[0])
+            except psycopg2.Error as error:
+                session.rollback()
+                seen["facts"][name] = str(error).strip()
+    session.close()
+    return seen
+
+
+def login_kind(text):
+    """Return the kind of failure that the driver's text tells of."""
+    signs = (
+        ("authentication failed", "auth-failed"),
+        ("could not translate host name", "dns-nxdomain"),
+        ("Connection refused", "connect-refused"),
+        ("timeout expired", "connect-timeout"),
+        ("timed out", "connect-timeout"),
+        ("no pg_hba.conf entry", "auth-failed"),
+    )
+    return next((kind for sign, kind in signs if sign in text), "database-error")
+
+
+def failure(error):
+    """Return a Fail as JSON."""
+    return {"kind": error.kind, "message": str(error)}
+
+
+def site(url):
+    """Return scheme and host of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+ASK = {
+    "http": ask_http,
+    "tcp": ask_tcp,
+    "tls": ask_tls,
+    "dns": ask_dns,
+    "variables": ask_variables,
+    "postgres": ask_postgres,
+}
+
+
+def answer(question):
+    """Return the observation for one question; never raises."""
+    clock, begun = Clock(float(question["deadline"])), time.time()
+    try:
+        seen = ASK[question["kind"]](question, clock)
+    except Fail as error:
+        seen = dict(identity(question), failure=failure(error))
+    except Exception as error:
+        text = f"the in-task probe failed with {type(error).__name__}"
+        seen = dict(identity(question), failure={"kind": "internal-error", "message": text})
+    took = round((time.monotonic() - clock.started) * 1000, 3)
+    return dict(seen, kind=question["kind"], started=begun, duration_ms=took)
+
+
+def identity(question):
+    """Return the fields of a question that its observation has as well."""
+    same = ("method", "url", "host", "name", "record", "user", "database")
+    return {name: question[name] for name in same if name in question}
+
+
+def overdue(question):
+    """Return the observation of a question that has not ended by its deadline."""
+    text = "no answer within {:g} s".format(question["deadline"])
+    seen = dict(identity(question), kind=question["kind"])
+    return dict(seen, failure={"kind": "read-timeout", "message": text})
+
+
+def answers(questions):
+    """Answer all questions at once, each within its own deadline."""
+    found = [None] * len(questions)
+
+    def work(index):
+        found[index] = answer(questions[index])
+
+    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(len(questions))]
+    begun = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for index, thread in enumerate(threads):
+        thread.join(max(0, begun + questions[index]["deadline"] + GRACE_S - time.monotonic()))
+    return [found[index] or overdue(question) for index, question in enumerate(questions)]
+
+
+def redacted(text):
+    """Return ``text`` without the values of the task's secret variables."""
+    for name, value in os.environ.items():
+        if SECRETS.search(name) and len(value) >= 6:
+            text = text.replace(json.dumps(value)[1:-1], "[redacted]")
+    return text
+
+
+if __name__ == "__main__":
+    document = json.load(sys.stdin)
+    print(redacted(json.dumps({"answers": answers(document["questions"])})))
+    sys.stdout.flush()
+    os._exit(0)  # a question that hangs must not keep the session open
