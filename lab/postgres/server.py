@@ -82,11 +82,11 @@ class PostgresServer:
             self._daemon.stop(timeout)
 
     def close(self) -> None:
-        """Stop the server and remove its data and its temporary folders."""
+        """Stop the server and remove its data. May be called more than once."""
         self.stop()
-        self._daemon = None
-        self._place = None
-        place.remove(self.settings.folder)
+        if self._place is not None:
+            self._place.remove()
+        self._daemon = self._place = None
 
     def execute(
         self, statement: str, parameters: Sequence[Any] = (), database: str = DATABASE

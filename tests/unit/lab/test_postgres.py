@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -194,21 +193,33 @@ def test_a_taken_port_is_an_error_that_says_so(settings: Settings, tmp_path: Pat
 
 
 @pytest.mark.skipif("__import__('os').geteuid() != 0", reason="only root switches the user")
-def test_under_a_private_folder_root_runs_it_elsewhere(
-    settings: Settings, server: PostgresServer, tmp_path: Path
+def test_root_runs_it_from_private_folders_too(
+    settings: Settings, server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert server.alive
-    private = tmp_path / "private"
-    private.mkdir(mode=stat.S_IRWXU)
-    settings = replace(
-        settings, address="127.250.40.4", folder=private / "lab", log=tmp_path / "log"
-    )
+    monkeypatch.setattr(place, "SHARED_MEMORY", tmp_path / "none")
+    monkeypatch.setattr(place, "_reachable", lambda _path: False)
+    lab = tmp_path / "lab"
+    settings = replace(settings, address="127.250.40.4", folder=lab, log=tmp_path / "log")
     with PostgresServer(settings) as hidden:
-        elsewhere = Path((private / "lab" / "postgres-elsewhere").read_text().strip())
-        assert (elsewhere / "data" / "PG_VERSION").exists()
+        folders = [Path(line) for line in (lab / "postgres-folders").read_text().split()]
+        assert len(folders) == 2
         assert login(hidden, "mlflow", ODD)[0] == "mlflow"
-    assert not elsewhere.exists()
-    assert not list((private / "lab").iterdir())
+    assert not [folder for folder in folders if folder.exists()]
+    assert not list(lab.iterdir())
+
+
+def test_without_shared_memory_the_data_are_in_the_labs_folder(
+    settings: Settings, server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert server.alive
+    tmp_path.chmod(0o711)
+    monkeypatch.setattr(place, "SHARED_MEMORY", tmp_path / "none")
+    monkeypatch.setattr(place, "_reachable", lambda _path: True)
+    home = place.prepare(tmp_path)
+    assert home.folder == tmp_path / "postgres"
+    home.remove()
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_server_dies_with_the_process_that_started_it(
@@ -230,7 +241,8 @@ os.kill(os.getpid(), signal.SIGKILL)
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, timeout=30, check=False)
     assert done.returncode == -9
     _until(lambda: _refuses("127.250.40.5"))
-    place.remove(tmp_path)
+    noted = (tmp_path / "postgres-folders").read_text().split()
+    _until(lambda: not [folder for folder in noted if Path(folder).exists()])
 
 
 def _refuses(address: str) -> bool:
