@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 _PREFIX = "hokusai-lab-postgres-"
-# Its input ends when this process closes it or dies. A server that is dying at that moment may still
-# write a file or two, so removing is tried again for a while.
+# Its input ends when this process closes it or dies. A server that is dying at that moment may
+# still write a file or two, so removing is tried again for a while.
 _SCRIPT = 'cat >/dev/null; for _ in 1 2 3 4 5 6 7 8 9; do rm -rf -- "$@" && break; sleep 0.1; done'
 _DEADLINE = 10.0
 

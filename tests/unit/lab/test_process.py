@@ -42,10 +42,8 @@ def test_a_child_sees_only_the_environment_given(tmp_path: Path) -> None:
 
 
 def test_nothing_that_redirects_or_trusts_or_authenticates_is_inherited() -> None:
-    dirty = {
-        name: "x"
-        for name in ("AWS_PROFILE", "https_proxy", "REQUESTS_CA_BUNDLE", "PGHOST", "PYTHONPATH")
-    }
+    names = ("AWS_PROFILE", "https_proxy", "REQUESTS_CA_BUNDLE", "PGHOST", "PYTHONPATH")
+    dirty = dict.fromkeys(names, "x")
     kept = {"PATH": "/bin", "HOME": "/h"}
     assert clean_environment({**dirty, **kept, "PYTHONDONTWRITEBYTECODE": "1"}) == kept
 
@@ -68,9 +66,11 @@ def test_a_port_is_not_trusted_when_the_child_has_ended(tmp_path: Path) -> None:
         child = start(
             python("print('no'); raise SystemExit(3)"), log=tmp_path / "l", environment={}
         )
+        deadline = time.monotonic() + 5
+        while child.poll() is None:
+            assert time.monotonic() < deadline
         with pytest.raises(ExitedError, match=r"status 3: no"):
-            while True:
-                child.wait_listening("127.250.31.1", 5000, timeout=5)
+            child.wait_listening("127.250.31.1", 5000, timeout=5)
 
 
 def test_waiting_for_a_port_is_bounded_and_says_what_it_saw(tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ def test_no_child_outlives_a_killed_parent(tmp_path: Path) -> None:
 import os, signal, sys
 from pathlib import Path
 from lab.process import start
-child = start([sys.executable, "-c", "import time; time.sleep(60)"], log=Path({str(tmp_path / "log")!r}),
-              environment={{}})
+sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+child = start(sleeping, log=Path({str(tmp_path / "log")!r}), environment={{}})
 print(child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
