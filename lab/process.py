@@ -57,7 +57,7 @@ class Child:
         """
         deadline = time.monotonic() + timeout
         while True:
-            error = _connect_error(address, port)
+            error = connect_error(address, port)
             self.check()
             if error is None:
                 return
@@ -167,7 +167,8 @@ def _bound_to(parent: int, death_signal: int) -> Callable[[], None]:
     return bind
 
 
-def _connect_error(address: str, port: int) -> OSError | None:
+def connect_error(address: str, port: int) -> OSError | None:
+    """None if somebody accepts connections there, otherwise what connecting said."""
     try:
         socket.create_connection((address, port), timeout=1).close()
     except OSError as error:

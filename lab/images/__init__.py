@@ -1,0 +1,55 @@
+"""What the images of the platform's task definitions hold: the programs that tasks run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+TAGS = {
+    "api": ("2025-08-06", "corrected", "breaker-inert", "breaker-stuck"),
+    "auth": ("2025-08-06", "corrected"),
+    "mlflow": ("3.17",),
+}
+
+
+class UnknownImageError(LookupError):
+    """No such image can be pulled; the text is what a task's stoppedReason would say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as a task definition names it: `<registry>/hokusai/<program>:<tag>`."""
+
+    program: str
+    tag: str
+
+    def run(self) -> None:
+        """Run the program with the process's environment, until it ends."""
+        run: Callable[[str], None] = import_module(f"lab.images.{self.program}.program").run
+        run(self.tag)
+
+    @property
+    def circuit_breaker(self) -> Path | None:
+        """The folder with the build's circuit_breaker.py; None for a program without one."""
+        if self.program != "api":
+            return None
+        folder = "build_" + self.tag.replace("-", "_")
+        return Path(__file__).parent / "api" / folder
+
+
+def find(reference: str) -> Image:
+    """The image of a reference. Raises UnknownImageError, worded as ECS does."""
+    program, _, tag = reference.rpartition("/")[2].partition(":")
+    if "hokusai/" in reference and tag in TAGS.get(program, ()):
+        return Image(program, tag)
+    raise UnknownImageError(
+        f"CannotPullContainerError: pull image manifest has been retried 1 time(s): "
+        f"failed to resolve ref {reference}: {reference}: not found"
+    )
+
+
+def preload(program: str) -> None:
+    """Import what the program needs, without running it."""
+    import_module(f"lab.images.{program}.program")

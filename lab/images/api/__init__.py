@@ -1,0 +1,1 @@
+"""The registry API. What the builds share is here; what differs is in `build_*`."""

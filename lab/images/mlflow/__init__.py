@@ -1,0 +1,1 @@
+"""MLflow: the real tracking server and model registry."""
