@@ -55,7 +55,11 @@ def parts(platform: Platform) -> list[Part]:
             health="/health",
             target_groups=(names.REGISTRY_MLFLOW_TARGETS, names.MAIN_MLFLOW_TARGETS),
             discovery="mlflow",
-            environment={**database, "ARTIFACT_ROOT": "artifacts"},
+            environment={
+                **database,
+                "ARTIFACT_ROOT": "artifacts",
+                "MLFLOW_SERVER_ALLOWED_HOSTS": _mlflow_hosts(platform),
+            },
             secrets=password,
         ),
         Part(
@@ -83,11 +87,21 @@ def parts(platform: Platform) -> list[Part]:
                 "ENVIRONMENT": names.STAGE,
                 "MLFLOW_SERVER_URL": f"http://mlflow.{names.NAMESPACE}:5000",
                 "AUTH_SERVICE_URL": f"http://{internal}:{INTERNAL_AUTH_PORT}",
+                # Short, so that what a mended platform shows can be seen in seconds.
+                "MLFLOW_CB_RECOVERY_TIMEOUT": "1",
+                # The client library's own default is 7 retries: minutes, when MLflow is away.
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
                 **database,
             },
             secrets={**password, "SECRET_KEY": f"{app}:secret_key::"},
         ),
     ]
+
+
+def _mlflow_hosts(platform: Platform) -> str:
+    """Every Host header that MLflow is called with: by the API, the edge and health checks."""
+    network = platform.network.cidr.split(".0.0/")[0]
+    return f"mlflow.{names.NAMESPACE}:5000,registry.hokus.ai,{network}.*:5000"
 
 
 def _database_variables(platform: Platform) -> Variables:
