@@ -19,7 +19,7 @@ def create_network(platform: Platform) -> None:
         (tier, zone): _create_subnet(platform, vpc, tier, zone, cidr)
         for tier, zone, cidr in _subnets(platform.network)
     }
-    _route_to_the_internet(platform, vpc, [subnets["public", "a"], subnets["public", "b"]])
+    _route_to_the_internet(platform, vpc, subnets)
     _create_groups(platform, vpc)
 
 
@@ -74,14 +74,24 @@ def _create_subnet(platform: Platform, vpc: str, tier: str, zone: str, cidr: str
     return subnet["SubnetId"]
 
 
-def _route_to_the_internet(platform: Platform, vpc: str, subnets: list[str]) -> None:
+def _route_to_the_internet(
+    platform: Platform, vpc: str, subnets: dict[tuple[str, str], str]
+) -> None:
+    """Public subnets by the internet gateway, private ones by a NAT gateway, databases not."""
     ec2 = platform.aws.ec2
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
-    ec2.create_route(RouteTableId=table, DestinationCidrBlock=_ANYWHERE, GatewayId=gateway)
-    for subnet in subnets:
-        ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=subnets["public", "a"], AllocationId=address)
+    targets: tuple[tuple[str, Any], ...] = (
+        ("public", {"GatewayId": gateway}),
+        ("private", {"NatGatewayId": nat["NatGateway"]["NatGatewayId"]}),
+    )
+    for tier, target in targets:
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock=_ANYWHERE, **target)
+        for zone in ("a", "b"):
+            ec2.associate_route_table(RouteTableId=table, SubnetId=subnets[tier, zone])
 
 
 def _create_groups(platform: Platform, vpc: str) -> None:

@@ -1,0 +1,1 @@
+"""Elastic Container Service: services and tasks that moto only records, here brought to life."""

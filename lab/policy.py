@@ -1,0 +1,56 @@
+"""The VPC's verdicts for the tasks: a unix socket, one JSON line for each question.
+
+`{"from": "127.20.16.10", "to": "127.20.32.11", "port": 5000}` is answered with
+`{"verdict": "allow"}` or `{"verdict": "drop"}`.
+"""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from pathlib import Path
+from typing import Any
+
+from lab.vpc import Vpc
+
+
+class PolicyServer:
+    """Answers on a unix socket until closed."""
+
+    def __init__(self, path: Path, vpc: Vpc) -> None:
+        """Bind the socket; its path must be short (a limit of unix sockets: 107 bytes)."""
+        handler: Any = lambda request, _client, _server: _converse(request, vpc)  # noqa: E731
+        self._server = _Server(str(path), handler)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="policy", daemon=True
+        )
+
+    def start(self) -> None:
+        """Answer from threads of its own."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+
+def _converse(connection: Any, vpc: Vpc) -> None:
+    with connection.makefile("rb") as lines:
+        for line in lines:
+            connection.sendall(json.dumps({"verdict": _verdict(line, vpc)}).encode() + b"\n")
+
+
+def _verdict(line: bytes, vpc: Vpc) -> str:
+    try:
+        question = json.loads(line)
+        allowed = vpc.allows(question["from"], question["to"], int(question["port"]))
+    except (ValueError, KeyError, TypeError):
+        return "drop"
+    return "allow" if allowed else "drop"
