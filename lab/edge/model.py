@@ -2,7 +2,7 @@
 
 All values are frozen; the words and placeholders are those of the Elastic Load Balancing API
 (version 2). Ports are the ones that AWS shows (80, 443); which loopback port stands for them is
-`lab.edge.edge.bound_port`.
+`lab.edge.doors.bound_port`.
 """
 
 from __future__ import annotations
@@ -229,17 +229,20 @@ class ControlPlane(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast the edge's clock runs; every value in seconds. AWS's own intervals are capped by
-    these.
+    """How fast the edge's clock runs; every value in seconds. AWS's own values are capped by these.
 
-    `settling` is the interval while a target's state is not yet certain (just registered, or its
-    last check contradicts its state), `interval` the one of a settled target. `connect_timeout`
-    is 10 s at AWS.
+    `settling`: between health checks while a target's state is not certain (just registered, or the
+    last check contradicts the state). `interval`: between those of a settled target.
+    `registration`: how long a new target may fail before it counts as unhealthy (AWS: threshold
+    times interval). `connect_timeout`: to a target (AWS: 10 s). `idle_timeout`: of a load
+    balancer. `draining`: how long a deregistered target is shown. `reconcile`: between two looks
+    at the control plane for listeners and targets; rules are looked up for each request anyway.
     """
 
     settling: float = 0.1
     interval: float = 1.0
     health_timeout: float = 1.0
+    registration: float = 3.0
     connect_timeout: float = 1.0
     idle_timeout: float = 60.0
     draining: float = 0.5
