@@ -87,6 +87,8 @@ class Door:
         except (BlockingIOError, ConnectionAbortedError):
             return
         connection.setblocking(False)
+        # asyncio does so for sockets of its own; without it a TLS answer may wait 40 ms for an ACK.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task = asyncio.create_task(self._serve(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
