@@ -39,6 +39,7 @@ class Auth(_Section, frozen=True, kw_only=True):
     """The auth service: its public address, and the service id that keys are validated for."""
 
     url: Url | None = None
+    service_id: str | None = None
 
 
 class Mlflow(_Section, frozen=True, kw_only=True):
@@ -59,11 +60,18 @@ class Database(_Section, frozen=True, kw_only=True):
 
 
 class Service(_Section, frozen=True, kw_only=True):
-    """One ECS service and the container in it that does the work."""
+    """One ECS service and the container in it that does the work.
+
+    ``image`` is how the expected image's reference ends (a tag or a digest); ``health`` is the
+    path and the HTTP codes of its load balancer's health check.
+    """
 
     service: str
     container: str
     port: int
+    target_group: str
+    health: tuple[str, str]
+    image: str | None = None
 
 
 class Aws(_Section, frozen=True, kw_only=True):
@@ -73,7 +81,7 @@ class Aws(_Section, frozen=True, kw_only=True):
     cluster: str
     services: dict[str, Service]
     secret: str
-    load_balancer: str | None = None
+    secret_key: str
 
 
 class CircuitBreaker(_Section, frozen=True, kw_only=True):

@@ -35,11 +35,12 @@ class Inventory:
 
     async def _read(self, name: str, deadline: float) -> AwsObservation:
         entry = SECTIONS[name]
-        seen = await asyncio.gather(*(self._section(need, deadline) for need in entry.needs))
-        broken = next((each.failure for each in seen if each.failure is not None), None)
-        if broken is not None:
-            return self._observation(name, {}, broken)
-        earlier = {need: each.response for need, each in zip(entry.needs, seen, strict=True)}
+        names = [need.rstrip("?") for need in entry.needs]
+        seen = await asyncio.gather(*(self._section(need, deadline) for need in names))
+        for need, each in zip(entry.needs, seen, strict=True):
+            if each.failure is not None and not need.endswith("?"):
+                return self._observation(name, {}, each.failure)
+        earlier = {need: each.response for need, each in zip(names, seen, strict=True)}
         return await self._ask(name, earlier, deadline)
 
     async def _ask(self, name: str, earlier: Earlier, deadline: float) -> AwsObservation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
+from harness.aws.view import groups_of
 from harness.environment import Environment
 
 TASKS_PER_CALL = 100
@@ -49,7 +50,10 @@ SECTIONS: dict[str, Section] = {}
 
 
 def section(name: str, operation: str, *needs: str) -> Callable[[Read], Read]:
-    """Register a function as the section ``name``; ``operation`` is ``service.operation``."""
+    """Register a function as the section ``name``; ``operation`` is ``service.operation``.
+
+    A need that ends with ``?`` may be missing: an empty one takes its place.
+    """
 
     def register(read: Read) -> Read:
         service, _, method = operation.partition(".")
@@ -166,9 +170,10 @@ def network_interfaces(at: At) -> dict[str, Any]:
 @section(
     "security-groups",
     "ec2.describe_security_groups",
+    "services",
     "network-interfaces",
-    "database",
-    "load-balancers",
+    "database?",
+    "all-load-balancers",
 )
 def security_groups(at: At) -> dict[str, Any]:
     """The security groups of tasks, database and load balancers, by id."""
@@ -179,7 +184,9 @@ def security_groups(at: At) -> dict[str, Any]:
     }
     for instance in at.earlier["database"].get("DBInstances", []):
         ids |= {g["VpcSecurityGroupId"] for g in instance.get("VpcSecurityGroups", [])}
-    for balancer in at.earlier["load-balancers"].get("LoadBalancers", []):
+    for each in at.earlier["services"].get("services", []):
+        ids |= set(groups_of(each))
+    for balancer in at.earlier["all-load-balancers"].get("LoadBalancers", []):
         ids |= set(balancer.get("SecurityGroups", []))
     found = at.aws.read("ec2", "describe_security_groups", GroupIds=sorted(ids)) if ids else {}
     return {group["GroupId"]: group for group in found.get("SecurityGroups", [])}
@@ -247,6 +254,12 @@ def load_balancers(at: At) -> dict[str, Any]:
     if not arns:
         return {"LoadBalancers": []}
     return at.aws.read("elbv2", "describe_load_balancers", LoadBalancerArns=arns)
+
+
+@section("all-load-balancers", "elbv2.describe_load_balancers")
+def all_load_balancers(at: At) -> dict[str, Any]:
+    """Every load balancer, the internal ones too."""
+    return at.aws.read("elbv2", "describe_load_balancers")
 
 
 @section("listeners", "elbv2.describe_listeners", "load-balancers")

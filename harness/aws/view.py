@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from harness.environment import Aws, Environment
 from harness.observation import AwsObservation
 
-ANYWHERE = "0.0.0.0/0"
 Json = dict[str, Any]
 
 
@@ -113,7 +112,8 @@ def admits(
 ) -> bool:
     """Return True if one of the groups has a rule for TCP ``port`` from or to the peer.
 
-    ``direction`` is ``IpPermissions`` (ingress) or ``IpPermissionsEgress``.
+    ``direction`` is ``IpPermissions`` (ingress) or ``IpPermissionsEgress``. Where the peer's
+    address is not known (None), any address range is taken to hold it: no false alarm.
     """
     peers = set(peer_groups)
     return any(
@@ -136,7 +136,7 @@ def _covers_peer(rule: Json, peers: set[str], peer_address: str | None) -> bool:
         return True
     ranges = [entry["CidrIp"] for entry in rule.get("IpRanges", [])]
     if peer_address is None:
-        return ANYWHERE in ranges
+        return bool(ranges)
     return any(_contains(cidr, peer_address) for cidr in ranges)
 
 

@@ -27,7 +27,7 @@ def describe(item: pytest.Item) -> None:
     allure.dynamic.tag(*filter(None, (severity, outcome.role(item))))
     allure.dynamic.parameter("environment", started.environment.name)
     allure.dynamic.label("check", outcome.check_id(item))
-    for failure in outcome.failures(item):
+    for failure in outcome.failures(item, started.graph):
         documented = started.catalogue[failure]
         allure.dynamic.epic("Documented failures of 2025-08-06")
         allure.dynamic.feature(f"{documented.number}. {documented.title}")

@@ -17,12 +17,13 @@ Check = TypeVar("Check", bound=Callable[..., None])
 Declared = Callable[..., Probe | Mapping[str, Probe]]
 
 
-def probe(declared: Declared) -> Any:
+def probe(declared: Declared, *, must_answer: bool = False) -> Any:
     """Make a fixture of a function from the environment to a probe (or a mapping of probes).
 
     A check that asks for the fixture gets the observation (or the mapping of observations). The
     function's first parameter is the environment, the others are parameters of the check. The
     plugin reads the declaration at collection, and starts the probe before the first check runs.
+    With ``must_answer``, checks that use it are blocked when there is no answer to judge.
     """
 
     def observe(request: pytest.FixtureRequest) -> Observation | dict[str, Observation]:
@@ -30,8 +31,8 @@ def probe(declared: Declared) -> Any:
         run = request.config.stash[RUN]
         asked = declared(run.environment, **parameters)
         if isinstance(asked, Mapping):
-            return {name: _observation(request, each) for name, each in asked.items()}
-        return _observation(request, asked)
+            return {k: _observation(request, each, must_answer) for k, each in asked.items()}
+        return _observation(request, asked, must_answer)
 
     observe.__declared__ = declared  # type: ignore[attr-defined]
     observe.__doc__ = declared.__doc__
@@ -71,9 +72,9 @@ def _parameters(declared: Declared) -> list[str]:
     return list(inspect.signature(declared).parameters)[1:]
 
 
-def _observation(request: pytest.FixtureRequest, asked: Probe) -> Observation:
+def _observation(request: pytest.FixtureRequest, asked: Probe, must_answer: bool) -> Observation:
     seen: Observation = request.config.stash[RUN].observer.observation(asked)
     request.node.stash.setdefault(OBSERVED, []).append(seen)
-    if seen.failure is not None and seen.failure.unjudgeable:
+    if seen.failure is not None and (must_answer or seen.failure.unjudgeable):
         raise Blocked(str(seen.failure.message), seen.failure.remedy, seen.failure.kind)
     return seen

@@ -61,6 +61,7 @@ def _configure(config: pytest.Config, name: str) -> None:
     config.stash[RUN] = Run(
         environment=tested,
         catalogue=run.load_catalogue(),
+        graph=run.load_graph(),
         credentials=credentials,
         redactor=redactor,
         folder=folder,
@@ -127,6 +128,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
         return (yield)
     except MissingSetting as error:
         raise Blocked(str(error), None, FailureKind.MISSING_SETTING) from None
+    except CannotJudge as error:
+        raise Blocked(str(error)) from None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -151,7 +154,7 @@ def pytest_runtest_makereport(
         report.longrepr = started.redactor.text(str(report.longrepr))
     decided = call.when == "call" or (call.when == "setup" and not report.passed)
     if decided and outcome.role(item):
-        judged = outcome.result(item, call, started.catalogue)
+        judged = outcome.result(item, call, started.catalogue, started.graph)
         allure_report.label_verdict(judged)
         vars(report)[RESULT] = msgspec.to_builtins(started.redactor.clean(judged))
     return report
@@ -179,7 +182,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         started=started.started,
         exit_code=int(session.exitstatus),
     )
-    run_json.write(started.folder, facts, results.checks, judgements)
+    diagnosis = results.diagnosis(started)
+    run_json.write(started.folder, facts, results.checks, judgements, diagnosis)
     allure_report.write_environment(Path(config.option.allure_report_dir), started)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from harness.catalogue import Catalogue
+from harness.diagnosis import Graph
 from harness.environment import Severity
 from harness.expect import CannotJudge, NoAnswer
 from harness.finding import CauseFound
@@ -20,8 +21,9 @@ ROLES: tuple[Literal["symptom", "cause"], ...] = ("symptom", "cause")
 
 
 def check_id(item: pytest.Item) -> str:
-    """Return the check's stable id: its name, as words."""
-    return item.name.removeprefix("test_").replace("_", "-")
+    """Return the check's stable id: its name, as words; parameters as they are."""
+    name, bracket, parameters = item.name.removeprefix("test_").partition("[")
+    return name.replace("_", "-") + bracket + parameters
 
 
 def severity(item: pytest.Item) -> Severity | None:
@@ -35,11 +37,16 @@ def role(item: pytest.Item) -> str | None:
     return next((name for name in ROLES if item.get_closest_marker(name)), None)
 
 
-def failures(item: pytest.Item) -> dict[str, tuple[str, ...]]:
-    """Return the documented failures that the check is about, each with its signatures."""
-    return {
-        mark.args[0]: tuple(mark.args[1:]) for name in ROLES for mark in item.iter_markers(name)
+def failures(item: pytest.Item, graph: Graph | None = None) -> dict[str, tuple[str, ...]]:
+    """Return the documented failures that the check is about, each with its signatures.
+
+    A cause check is about those that the platform's graph says it explains.
+    """
+    found: dict[str, tuple[str, ...]] = {
+        mark.args[0]: tuple(mark.args[1:]) for mark in item.iter_markers("symptom")
     }
+    node = graph.causes.get(check_id(item)) if graph and role(item) == "cause" else None
+    return found | dict.fromkeys(node.explains, ()) if node else found
 
 
 def title(item: pytest.Item) -> str:
@@ -48,7 +55,9 @@ def title(item: pytest.Item) -> str:
     return re.split(r"\n\s*\n|(?<=\.)\s", text.strip())[0].replace("\n", " ")
 
 
-def result(item: pytest.Item, call: pytest.CallInfo[Any], catalogue: Catalogue) -> CheckResult:
+def result(
+    item: pytest.Item, call: pytest.CallInfo[Any], catalogue: Catalogue, graph: Graph
+) -> CheckResult:
     """Return how the check went, from the phase that decided it."""
     error = call.excinfo.value if call.excinfo else None
     status = _status(call.when, error)
@@ -58,7 +67,7 @@ def result(item: pytest.Item, call: pytest.CallInfo[Any], catalogue: Catalogue) 
         role=role(item) or "symptom",
         status=status,
         severity=severity(item) or "p3",
-        failures=tuple(failures(item)),
+        failures=tuple(failures(item, graph)),
         title=title(item),
         message=_message(error),
         remedy=error.remedy if isinstance(error, Blocked) else None,

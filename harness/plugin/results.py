@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from harness.catalogue import Catalogue
+from harness.diagnosis import Diagnosis, diagnose
+from harness.plugin.run import Run
 from harness.verdicts import CheckResult, Judgement, judge
 
 # The attribute of a pytest report that carries a check's result, also from xdist's workers.
@@ -26,6 +28,11 @@ class Results:
     def judgements(self, catalogue: Catalogue) -> list[Judgement]:
         """Return the verdicts so far, worst first."""
         return judge(catalogue, self.checks)
+
+    def diagnosis(self, started: Run) -> Diagnosis:
+        """Return the root causes so far."""
+        judgements = self.judgements(started.catalogue)
+        return diagnose(started.graph, self.checks, judgements, started.environment.name)
 
 
 RESULTS = pytest.StashKey[Results]()

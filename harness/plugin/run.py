@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from _pytest.outcomes import Skipped
 
-from harness import catalogue, environment
+from harness import catalogue, diagnosis, environment
 from harness.asking import Asking
 from harness.catalogue import Catalogue
 from harness.collector import Collector, Observer
+from harness.diagnosis import Graph
 from harness.environment import Credentials, Environment
 from harness.errors import UsageError
 from harness.observation import FailureKind, Observation
@@ -44,6 +45,7 @@ class Run:
 
     environment: Environment
     catalogue: Catalogue
+    graph: Graph
     credentials: Credentials
     redactor: Redactor
     folder: Path
@@ -102,6 +104,11 @@ def _link(link: Path, target: str) -> None:
     temporary = link.with_name(f".latest-{target}")
     temporary.symlink_to(target)
     temporary.replace(link)
+
+
+def load_graph() -> Graph:
+    """Return the platform's dependency graph. Raises UsageError."""
+    return diagnosis.load(ROOT / "causes" / "platform.yaml")
 
 
 @contextlib.contextmanager

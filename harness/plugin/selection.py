@@ -27,6 +27,10 @@ def require_well_formed(config: pytest.Config, checks: list[pytest.Item]) -> Non
 
 
 def _require_known(started: Run, item: pytest.Item) -> None:
+    if outcome.role(item) == "cause" and outcome.check_id(item) not in started.graph.causes:
+        raise pytest.UsageError(
+            f"{item.nodeid}: causes/platform.yaml has no cause '{outcome.check_id(item)}'"
+        )
     try:
         for failure, signatures in outcome.failures(item).items():
             documented = catalogue.find(started.catalogue, failure)
@@ -38,8 +42,15 @@ def _require_known(started: Run, item: pytest.Item) -> None:
 
 def deselect_inapplicable(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the checks whose documented failures the environment cannot have."""
-    inapplicable = set(config.stash[RUN].environment.not_applicable)
-    out = [i for i in items if (f := set(outcome.failures(i))) and f <= inapplicable]
+    started = config.stash[RUN]
+    absent = set(started.environment.not_applicable)
+    no_aws = started.environment.aws is None
+    out = [
+        item
+        for item in items
+        if ((about := set(outcome.failures(item, started.graph))) and about <= absent)
+        or (no_aws and outcome.role(item) == "cause")
+    ]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]

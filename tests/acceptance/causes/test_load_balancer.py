@@ -1,0 +1,311 @@
+"""The registry's load balancer: listeners, rules, redirect, certificate, targets."""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+
+import pytest
+
+from harness.aws import view
+from harness.environment import Environment
+from harness.expect import CannotJudge
+from harness.finding import Finding, aws, require
+from harness.observation import AwsObservation, HttpObservation
+from harness.plugin.declare import cause, probe
+from harness.signatures import evidence
+from harness.specs import HttpProbe
+from tests.acceptance.conftest import SEARCH
+
+HTTP, HTTPS = 80, 443
+SAMPLES = ("/health", "/api/health", f"/api/mlflow{SEARCH.partition('?')[0]}")
+
+
+@pytest.fixture
+def registry_group(environment: Environment, target_groups: AwsObservation) -> view.Json:
+    """The target group that the registry's load balancer forwards API requests to."""
+    return _group(environment, target_groups, "api")
+
+
+@pytest.fixture
+def registry_listeners(
+    registry_group: view.Json, listeners: AwsObservation
+) -> dict[int, view.Json]:
+    """The listeners of the registry's load balancer, by port."""
+    arns = registry_group["LoadBalancerArns"]
+    return {each["Port"]: each for arn in arns for each in listeners.response.get(arn, [])}
+
+
+@probe
+def mlflow_without_a_key(environment: Environment) -> HttpProbe:
+    """A search of experiments at the registry's MLflow path, without any key."""
+    return HttpProbe(
+        url=f"{environment.registry.url}/mlflow{SEARCH}", deadline=environment.limits.deadline
+    )
+
+
+def _group(environment: Environment, groups: AwsObservation, service: str) -> view.Json:
+    name = view.names(environment).services[service].target_group
+    found = [g for g in groups.response["TargetGroups"] if g["TargetGroupName"] == name]
+    if not found or not found[0]["LoadBalancerArns"]:
+        raise CannotJudge(f"no load balancer has the target group {name}")
+    only: view.Json = found[0]
+    return only
+
+
+def _balancer(group: view.Json) -> str:
+    return str(group["LoadBalancerArns"][0])
+
+
+@pytest.mark.p0
+@pytest.mark.parametrize("port", [HTTP, HTTPS])
+@cause
+def test_the_registry_listens(
+    port: int, registry_group: view.Json, registry_listeners: dict[int, view.Json]
+) -> None:
+    """The registry's load balancer has a listener on the port."""
+    protocol = "HTTPS" if port == HTTPS else "HTTP"
+    certificate = '"CertificateArn=$(aws acm list-certificates --query '
+    certificate += "'CertificateSummaryList[0].CertificateArn' --output text)\""
+    action = f"Type=forward,TargetGroupArn={registry_group['TargetGroupArn']}"
+    redirect = "Type=redirect,RedirectConfig={Protocol=HTTPS,Port=443,StatusCode=HTTP_301}"
+    command = (
+        f"aws elbv2 create-listener --load-balancer-arn {_balancer(registry_group)} "
+        f"--protocol {protocol} --port {port} --default-actions "
+        + (f"'{action}' --certificates {certificate}" if port == HTTPS else f"'{redirect}'")
+    )
+    require(
+        port in registry_listeners,
+        Finding(
+            what=f"the registry's load balancer does not listen on port {port}",
+            resource=f"load balancer {_balancer(registry_group)}",
+            expected=f"a listener on {port}",
+            observed=f"listeners on {sorted(registry_listeners)}",
+            mend=(command,),
+        ),
+    )
+
+
+@pytest.mark.p3
+@cause
+def test_plain_http_is_redirected_to_the_same_host(
+    registry_listeners: dict[int, view.Json],
+) -> None:
+    """The listener on port 80 redirects to HTTPS and keeps the host name."""
+    if HTTP not in registry_listeners:
+        raise CannotJudge("there is no listener on port 80")
+    listener = registry_listeners[HTTP]
+    config = listener["DefaultActions"][0].get("RedirectConfig", {})
+    observed = f"{config.get('Protocol')}://{config.get('Host')}:{config.get('Port')}"
+    require(
+        observed in ("HTTPS://#{host}:443", "HTTPS://None:443"),
+        Finding(
+            what="plain HTTP is not redirected to HTTPS at the same host",
+            resource=f"listener {listener['ListenerArn']}",
+            expected="a redirect to https://#{host}:443",
+            observed=observed if config else f"action {listener['DefaultActions'][0]['Type']}",
+            mend=(
+                f"aws elbv2 modify-listener --listener-arn {listener['ListenerArn']} "
+                "--default-actions 'Type=redirect,RedirectConfig="
+                "{Protocol=HTTPS,Port=443,Host=#{host},StatusCode=HTTP_301}'",
+            ),
+        ),
+    )
+
+
+@pytest.mark.p0
+@pytest.mark.parametrize("path", SAMPLES)
+@cause
+def test_the_rules_lead_to_the_api(
+    path: str,
+    registry_group: view.Json,
+    registry_listeners: dict[int, view.Json],
+    rules: AwsObservation,
+) -> None:
+    """The first rule that matches the path on port 443 forwards to the API's target group."""
+    if HTTPS not in registry_listeners:
+        raise CannotJudge("there is no listener on port 443")
+    listener = registry_listeners[HTTPS]
+    tried = rules.response.get(listener["ListenerArn"], [])
+    rule: view.Json = next((each for each in tried if _matches(each, path)), {})
+    action = rule.get("Actions", [{}])[0]
+    group = registry_group["TargetGroupArn"]
+    action_wanted = f"Type=forward,TargetGroupArn={group}"
+    default = rule.get("IsDefault", False)
+    mend = (
+        f"aws elbv2 modify-listener --listener-arn {listener['ListenerArn']} "
+        f"--default-actions {action_wanted}"
+        if default
+        else f"aws elbv2 modify-rule --rule-arn {rule.get('RuleArn')} --actions {action_wanted}"
+    )
+    require(
+        _forwards_to(action, group),
+        Finding(
+            what=f"requests for {path} are not sent to the API",
+            resource=f"rule {rule.get('Priority')} of listener {listener['ListenerArn']}",
+            expected=f"forward to {group.rpartition(':')[2]}",
+            observed=_action(action),
+            mend=(mend,),
+        ),
+    )
+
+
+@pytest.mark.p1
+@cause
+def test_mlflow_cannot_be_read_without_a_key(
+    registry_group: view.Json,
+    registry_listeners: dict[int, view.Json],
+    rules: AwsObservation,
+    mlflow_without_a_key: HttpObservation,
+) -> None:
+    """No rule leads past the API, and so past authentication, to MLflow."""
+    tried = rules.response.get(registry_listeners.get(HTTPS, {}).get("ListenerArn", ""), [])
+    rule: view.Json = next((each for each in tried if _matches(each, "/mlflow/api")), {})
+    group = registry_group["TargetGroupArn"]
+    require(
+        mlflow_without_a_key.status != 200 or "experiments" not in mlflow_without_a_key.body,
+        Finding(
+            what="MLflow can be read without any key, past the API",
+            resource=f"rule {rule.get('RuleArn', '')}",
+            expected="HTTP 401",
+            observed=evidence(mlflow_without_a_key),
+            mend=(
+                f"aws elbv2 modify-rule --rule-arn {rule.get('RuleArn')} "
+                f"--actions Type=forward,TargetGroupArn={group}",
+            ),
+        ),
+    )
+
+
+@pytest.mark.p0
+@pytest.mark.parametrize("name", ["api", "auth"])
+@cause
+def test_the_load_balancer_has_a_healthy_target(
+    name: str,
+    environment: Environment,
+    target_groups: AwsObservation,
+    target_health: AwsObservation,
+) -> None:
+    """The load balancer's own health checks find at least one healthy target."""
+    group = _group(environment, target_groups, name)
+    found = target_health.response.get(group["TargetGroupArn"], [])
+    states = [each["TargetHealth"] for each in found]
+    told = ", ".join(f"{s['State']} ({s.get('Description', '')})" for s in states)
+    require(
+        any(state["State"] == "healthy" for state in states),
+        Finding(
+            what=f"the load balancer has no healthy target for {name}",
+            resource=f"target group {group['TargetGroupName']}",
+            expected="a healthy target",
+            observed=told or "no target registered",
+            mend=(
+                aws(
+                    "elbv2",
+                    "describe-target-health",
+                    target_group_arn=group["TargetGroupArn"],
+                ),
+            ),
+        ),
+    )
+
+
+@pytest.mark.p1
+@pytest.mark.parametrize("name", ["api", "auth"])
+@cause
+def test_health_checks_ask_what_the_service_answers(
+    name: str, environment: Environment, target_groups: AwsObservation
+) -> None:
+    """The target group's health check asks for the documented path, codes and port."""
+    service = view.names(environment).services[name]
+    group = _group(environment, target_groups, name)
+    path, codes = service.health
+    observed = (group["HealthCheckPath"], group["Matcher"]["HttpCode"], group["HealthCheckPort"])
+    require(
+        observed in ((path, codes, "traffic-port"), (path, codes, str(service.port))),
+        Finding(
+            what=f"the load balancer's health check of {name} asks for the wrong thing",
+            resource=f"target group {group['TargetGroupName']}",
+            expected=f"{path} answered with {codes} on the traffic port",
+            observed=" ".join(observed),
+            mend=(
+                aws(
+                    "elbv2",
+                    "modify-target-group",
+                    target_group_arn=group["TargetGroupArn"],
+                    health_check_path=path,
+                    health_check_port="traffic-port",
+                    matcher=f"HttpCode='{codes}'",
+                ),
+            ),
+        ),
+    )
+
+
+@pytest.mark.p1
+@cause
+def test_the_listeners_certificate_is_good(
+    environment: Environment,
+    registry_listeners: dict[int, view.Json],
+    certificates: AwsObservation,
+) -> None:
+    """The certificate on port 443 is issued, in date, and covers the registry's name."""
+    attached = registry_listeners.get(HTTPS, {}).get("Certificates", [])
+    if not attached:
+        raise CannotJudge("there is no listener with a certificate on port 443")
+    certificate = certificates.response.get(attached[0]["CertificateArn"], {})
+    host = view.host_of(environment.registry.url)
+    wrong = _wrong_with(certificate, host)
+    require(
+        not wrong,
+        Finding(
+            what="the registry's certificate is not good",
+            resource=f"certificate {attached[0]['CertificateArn']}",
+            expected=f"issued, in date, for {host}",
+            observed="; ".join(wrong),
+            mend=(
+                "aws acm list-certificates   # choose one for the name, or import one, then:",
+                f"aws elbv2 modify-listener --listener-arn "
+                f"{registry_listeners[HTTPS]['ListenerArn']} --certificates CertificateArn=…",
+            ),
+        ),
+    )
+
+
+def _wrong_with(certificate: view.Json, host: str) -> list[str]:
+    now = time.time()
+    names = {*certificate.get("SubjectAlternativeNames", []), certificate.get("DomainName", "")}
+    checks = (
+        (certificate.get("Status") in ("ISSUED", None), f"status {certificate.get('Status')}"),
+        (float(certificate.get("NotAfter") or now + 1) > now, "expired"),
+        (float(certificate.get("NotBefore") or 0) <= now, "not valid yet"),
+        (any(_covers(name, host) for name in names), f"for {', '.join(sorted(names))}"),
+    )
+    return [text for good, text in checks if not good]
+
+
+def _covers(name: str, host: str) -> bool:
+    if name.startswith("*."):
+        return host.partition(".")[2] == name[2:]
+    return name == host
+
+
+def _matches(rule: view.Json, path: str) -> bool:
+    for condition in rule.get("Conditions", []):
+        if condition["Field"] == "path-pattern":
+            values = condition.get("PathPatternConfig", {}).get("Values") or condition["Values"]
+            if not any(fnmatch.fnmatchcase(path, value) for value in values):
+                return False
+        elif condition["Field"] != "host-header":
+            return False
+    return True
+
+
+def _forwards_to(action: view.Json, group: str) -> bool:
+    weighted = action.get("ForwardConfig", {}).get("TargetGroups", [])
+    arns = {each["TargetGroupArn"] for each in weighted} | {action.get("TargetGroupArn")}
+    return action.get("Type") == "forward" and group in arns
+
+
+def _action(action: view.Json) -> str:
+    arn = str(action.get("TargetGroupArn", ""))
+    return f"{action.get('Type', 'no action')} {arn.rpartition(':')[2]}".strip()
