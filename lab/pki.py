@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 PUBLIC_NAMES = ("hokus.ai", "*.hokus.ai")
+_LONGEST_COMMON_NAME = 64
 _A_DAY = dt.timedelta(days=1)
 
 
@@ -93,8 +94,10 @@ class Authority:
         not_after: dt.datetime | None = None,
     ) -> trustme.LeafCert:
         wanted = names or PUBLIC_NAMES
+        # A common name has at most 64 characters; the names that count are the alternative ones.
+        common_name = next((name for name in wanted if len(name) <= _LONGEST_COMMON_NAME), None)
         return self._intermediate.issue_cert(
-            *wanted, common_name=wanted[0], not_before=not_before, not_after=not_after
+            *wanted, common_name=common_name, not_before=not_before, not_after=not_after
         )
 
 

@@ -1,0 +1,131 @@
+"""Where moto answers otherwise than AWS: corrected on its own backend objects, one by one."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lab.aws.answer import Answer
+from lab.aws.backends import Backends
+from lab.aws.call import Call
+from lab.aws.hooks import Hooks
+from lab.edge.model import TargetHealth
+
+HealthOf = Callable[[str], Sequence[TargetHealth]]
+
+
+def name_balancers_as_aws(backends: Backends) -> None:
+    """DNS names of load balancers: with a number, and `internal-` before those that are."""
+    elbv2 = backends.elbv2
+    create = elbv2.create_load_balancer
+
+    def create_load_balancer(*arguments: Any, **parameters: Any) -> Any:
+        made = create(*arguments, **parameters)
+        prefix = "internal-" if made.scheme == "internal" else ""
+        number = 10**9 + secrets.randbelow(9 * 10**9)
+        made.dns_name = f"{prefix}{made.name}-{number}.{backends.region}.elb.amazonaws.com"
+        return made
+
+    elbv2.create_load_balancer = create_load_balancer
+
+
+def tell_real_target_health(backends: Backends, health_of: HealthOf) -> None:
+    """DescribeTargetHealth from real checks instead of `healthy` for everything."""
+    from moto.elbv2.exceptions import TargetGroupNotFoundError
+    from moto.elbv2.models import FakeHealthStatus
+
+    elbv2 = backends.elbv2
+
+    def shown(group: Any, item: TargetHealth) -> Any:
+        port = group.health_check_port
+        checked = str(item.target.port) if port == "traffic-port" else port
+        return FakeHealthStatus(
+            item.target.address,
+            str(item.target.port),
+            checked,
+            item.state,
+            item.reason,
+            item.description,
+        )
+
+    def describe_target_health(target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
+        group = elbv2.target_groups.get(target_group_arn)
+        if group is None:
+            raise TargetGroupNotFoundError
+        found = [shown(group, each) for each in health_of(target_group_arn)]
+        if not targets:
+            return found
+        by_id = {each.instance_id: each for each in found}
+        return [
+            by_id.get(each["Id"]) or group.health_for(each, elbv2.ec2_backend) for each in targets
+        ]
+
+    elbv2.describe_target_health = describe_target_health
+
+
+def mend_cloud_map(backends: Backends) -> None:
+    """An instance registered again replaces the first; addresses are looked at; nothing in use
+    can be deleted.
+    """
+    cloud_map = backends.servicediscovery
+    register = cloud_map.register_instance
+    delete_service, delete_namespace = cloud_map.delete_service, cloud_map.delete_namespace
+
+    def register_instance(
+        service_id: str, instance_id: str, creator_request_id: str, attributes: dict[str, str]
+    ) -> Any:
+        address = attributes.get("AWS_INSTANCE_IPV4")
+        if address is not None and not _is_ipv4(address):
+            raise _refused("InvalidInput", f"AWS_INSTANCE_IPV4 is not an IPv4 address: {address}")
+        instances = cloud_map.get_service(service_id).instances
+        instances[:] = [each for each in instances if each.instance_id != instance_id]
+        return register(service_id, instance_id, creator_request_id, attributes)
+
+    def delete_unused_service(service_id: str) -> Any:
+        if service_id in cloud_map.services and cloud_map.services[service_id].instances:
+            raise _refused("ResourceInUse", f"service {service_id} has instances")
+        return delete_service(service_id)
+
+    def delete_unused_namespace(_id: str) -> Any:
+        if any(each.namespace_id == _id for each in cloud_map.services.values()):
+            raise _refused("ResourceInUse", f"namespace {_id} has services")
+        return delete_namespace(_id)
+
+    cloud_map.register_instance = register_instance
+    cloud_map.delete_service = delete_unused_service
+    cloud_map.delete_namespace = delete_unused_namespace
+
+
+def date_task_definitions(backends: Backends, hooks: Hooks) -> None:
+    """Task definitions: when, and by whom, each revision was registered."""
+
+    def correction(call: Call, answer: Answer) -> Answer:
+        document = json.loads(answer.body)
+        arn = document["taskDefinition"]["taskDefinitionArn"]
+        caller = f"arn:aws:sts::{backends.account}:user/{call.access_key}"
+        dates = {"registeredAt": time.time(), "registeredBy": caller}
+        with backends.lock:
+            made = backends.ecs.describe_task_definition(arn)
+            made.registered_at, made.registered_by = dates["registeredAt"], caller
+        document["taskDefinition"].update(dates)
+        return Answer(answer.status, json.dumps(document).encode(), answer.headers)
+
+    hooks.correct("ecs", "RegisterTaskDefinition", correction)
+
+
+def _refused(code: str, message: str) -> Exception:
+    from moto.core.exceptions import JsonRESTError
+
+    return JsonRESTError(code, message)
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
