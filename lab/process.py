@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 _KEPT = frozenset({"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "LD_LIBRARY_PATH"})
-_PR_SET_PDEATHSIG = 1
+_BOUND = Path(__file__).with_name("bound_exec.py")
 _POLL = 0.01
 _TAIL = 4000
 
@@ -114,22 +115,24 @@ def start(
     """Start a process that gets `death_signal` when this process dies, even by kill -9.
 
     Output is appended to `log`; `user` (as root only) is also its group. Any thread may call.
+    Raises FileNotFoundError when there is no such program.
     """
+    program = str(argv[0])
+    if shutil.which(program, path=environment.get("PATH", os.defpath)) is None:
+        raise FileNotFoundError(f"no program {program}")
+    who = "-" if user is None else str(user)
+    bound = [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid()), str(int(death_signal)), who]
 
     def spawn() -> subprocess.Popen[bytes]:
         with log.open("ab") as output:
             return subprocess.Popen(
-                [str(part) for part in argv],
+                [*bound, *(str(part) for part in argv)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
                 cwd=cwd,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
                 start_new_session=True,
-                preexec_fn=_bound_to(os.getpid(), death_signal),  # noqa: PLW1509 - see _bound_to
             )
 
     return Child(_spawner().submit(spawn).result(), log)
@@ -149,22 +152,6 @@ def tail(log: Path) -> str:
 def _spawner() -> ThreadPoolExecutor:
     """One thread that starts every child: the death signal follows the *thread* that forked."""
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab-spawner")
-
-
-def _bound_to(parent: int, death_signal: int) -> Callable[[], None]:
-    """What the child does between fork and exec: everything it needs is looked up before the fork.
-
-    It runs after the switch of user, which would clear the death signal.
-    """
-    prctl = ctypes.CDLL(None).prctl
-    getppid, leave = os.getppid, os._exit
-
-    def bind() -> None:
-        prctl(_PR_SET_PDEATHSIG, death_signal)
-        if getppid() != parent:
-            leave(127)
-
-    return bind
 
 
 def connect_error(address: str, port: int) -> OSError | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -94,8 +93,8 @@ def _bootstrap(address: str, port: int, password: str) -> None:
 
 def _keep(data: Path, wanted: Path) -> None:
     """Copy into the cache in one step: a half-written template never has the final name."""
-    draft = wanted.with_name(f"{wanted.name}.{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = wanted.with_name(f"{wanted.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)  # of a lab that was killed
     copy(data, draft)
     draft.rename(wanted)
 

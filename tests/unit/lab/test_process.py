@@ -112,10 +112,18 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert gone(int(done.stdout))
 
 
+def test_a_program_that_does_not_exist_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no-such-program"):
+        start(["no-such-program"], log=tmp_path / "log", environment={})
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root switches the user")
 def test_another_user_is_bound_to_our_life_as_well(tmp_path: Path) -> None:
     child = start(["/bin/sleep", "60"], log=tmp_path / "log", environment={}, user=65534)
     try:
-        assert psutil.Process(child.pid).uids().effective == 65534
+        deadline = time.monotonic() + 5
+        while psutil.Process(child.pid).name() != "sleep":
+            assert time.monotonic() < deadline
+        assert set(psutil.Process(child.pid).uids()) == {65534}
     finally:
         assert child.stop() == -signal.SIGTERM
