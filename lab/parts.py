@@ -14,7 +14,9 @@ from lab import names, settings
 from lab.addresses import RESOLVER_PORT, Network
 from lab.aws.answer import Answer
 from lab.aws.call import Call
+from lab.coalesce import Coalesced
 from lab.home import CACHE, Record
+from lab.tempo import CALM
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +100,7 @@ class Parts:
         endpoint = Endpoint(self._listener, self._backends, self._hooks)
         fidelity.name_balancers_as_aws(self._backends)
         fidelity.mend_cloud_map(self._backends)
+        fidelity.allow_several_namespaces(self._backends)
         fidelity.date_task_definitions(self._backends, self._hooks)
         self._start_followers()
         endpoint.start()
@@ -105,14 +108,16 @@ class Parts:
 
     def _start_followers(self) -> None:
         """What AWS does by itself after a call: interfaces, the database, ECS."""
-        from lab.edge import Edge
+        from lab.edge import Edge, Pace
         from lab.edge_view import EdgeView
         from lab.pki import Authority
         from lab.rds import DatabaseFollower
 
         self._authority = Authority()
         view = EdgeView(self._backends, self._interfaces, self._vpc)
-        self._edge = Edge(view, access_log=self._logs / "alb-access.log")
+        pace = Pace(interval=CALM)
+        self._edge = Edge(view, access_log=self._logs / "alb-access.log", pace=pace)
+        self._edge_changes = Coalesced("edge-changes", self._edge.sync)
         self._database = DatabaseFollower(
             self._backends,
             self._interfaces,
@@ -122,6 +127,9 @@ class Parts:
             log=self._logs / "postgres.log",
         )
         self._ends(self._database.close)
+        self._database_changes = Coalesced("rds", self._database.follow)
+        self._ends(self._database_changes.stop)
+        self._database_changes.start()
         self._build_ecs()
         self._hooks.watch(self._follow)
 
@@ -155,8 +163,9 @@ class Parts:
             self._interfaces.follow()
         if call.service == "rds":
             self._database.note(call)
-            self._database.follow_in_background()
-        self._controller.poke()
+            self._database_changes.ask()
+        self._controller.look_at_everything()
+        self._edge_changes.ask()
 
     def _provision(self) -> None:
         from lab.aws.clients import Clients
@@ -199,6 +208,8 @@ class Parts:
             part.start()
         self._ends(self._edge.stop)
         self._edge.start()
+        self._ends(self._edge_changes.stop)
+        self._edge_changes.start()
         self._ends(self._controller.stop)
 
     def _environment(self) -> dict[str, str]:

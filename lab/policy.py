@@ -1,7 +1,7 @@
 """The VPC's verdicts for the tasks: a unix socket, one JSON line for each question.
 
-`{"from": "127.20.16.10", "to": "127.20.32.11", "port": 5000}` is answered with
-`{"verdict": "allow"}` or `{"verdict": "drop"}`.
+`{"from": "127.20.16.10", "to": "127.20.1.10", "port": 443}` is answered with `{"verdict": "drop"}`
+or `{"verdict": "allow", "port": 8443}`: the loopback port that stands for the one asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from lab.edge import bound_port
 from lab.vpc import Vpc
 
 
@@ -44,13 +45,14 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 def _converse(connection: Any, vpc: Vpc) -> None:
     with connection.makefile("rb") as lines:
         for line in lines:
-            connection.sendall(json.dumps({"verdict": _verdict(line, vpc)}).encode() + b"\n")
+            connection.sendall(json.dumps(_verdict(line, vpc)).encode() + b"\n")
 
 
-def _verdict(line: bytes, vpc: Vpc) -> str:
+def _verdict(line: bytes, vpc: Vpc) -> dict[str, str | int]:
     try:
         question = json.loads(line)
-        allowed = vpc.allows(question["from"], question["to"], int(question["port"]))
+        port = int(question["port"])
+        allowed = vpc.allows(question["from"], question["to"], port)
     except (ValueError, KeyError, TypeError):
-        return "drop"
-    return "allow" if allowed else "drop"
+        allowed = False
+    return {"verdict": "allow", "port": bound_port(port)} if allowed else {"verdict": "drop"}

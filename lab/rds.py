@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 from pathlib import Path
@@ -14,8 +13,6 @@ from lab.aws.call import Call
 from lab.aws.interfaces import Interfaces
 from lab.pki import Authority
 from lab.postgres import PostgresServer, Settings
-
-_log = logging.getLogger(__name__)
 
 _START_WITHIN = 120.0  # the first time ever, the cluster is built and migrated
 
@@ -56,20 +53,10 @@ class DatabaseFollower:
             elif instance.status in ("stopped", "stopping"):
                 self._stop(keep=True)
 
-    def follow_in_background(self) -> None:
-        """Have `follow` done, without waiting for it."""
-        threading.Thread(target=self._follow_or_log, name="rds", daemon=True).start()
-
     def close(self) -> None:
         """Stop the server and remove its data."""
         with self._following:
             self._stop(keep=False)
-
-    def _follow_or_log(self) -> None:
-        try:
-            self.follow()
-        except Exception:
-            _log.exception("the database")
 
     def _run(self, instance: Any, address: str) -> None:
         wanted = self._password

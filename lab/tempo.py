@@ -7,6 +7,9 @@ processes and sockets are no quicker here than there; they are only capped.
 from __future__ import annotations
 
 COMPRESSION = 60.0
+# Health checks of what is well come this seldom, to leave the processor to whoever tests. After
+# every change of the control plane everything is checked at once.
+CALM = 2.0
 _SHORTEST = 0.05
 _LONGEST_PATIENCE = 2.0
 

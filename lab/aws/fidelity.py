@@ -90,14 +90,36 @@ def mend_cloud_map(backends: Backends) -> None:
             raise _refused("ResourceInUse", f"service {service_id} has instances")
         return delete_service(service_id)
 
-    def delete_unused_namespace(_id: str) -> Any:
-        if any(each.namespace_id == _id for each in cloud_map.services.values()):
-            raise _refused("ResourceInUse", f"namespace {_id} has services")
-        return delete_namespace(_id)
+    def delete_unused_namespace(namespace_id: str) -> Any:
+        if any(each.namespace_id == namespace_id for each in cloud_map.services.values()):
+            raise _refused("ResourceInUse", f"namespace {namespace_id} has services")
+        return delete_namespace(namespace_id)
 
     cloud_map.register_instance = register_instance
     cloud_map.delete_service = delete_unused_service
     cloud_map.delete_namespace = delete_unused_namespace
+
+
+def allow_several_namespaces(backends: Backends) -> None:
+    """Cloud Map: a VPC may have several private namespaces, if only their names differ."""
+    cloud_map = backends.servicediscovery
+    create = cloud_map.create_private_dns_namespace
+
+    def create_private_dns_namespace(**wanted: Any) -> Any:
+        others = [
+            each
+            for each in cloud_map.namespaces.values()
+            if each.vpc == wanted["vpc"] and each.name != wanted["name"]
+        ]
+        for each in others:
+            each.vpc = None
+        try:
+            return create(**wanted)
+        finally:
+            for each in others:
+                each.vpc = wanted["vpc"]
+
+    cloud_map.create_private_dns_namespace = create_private_dns_namespace
 
 
 def date_task_definitions(backends: Backends, hooks: Hooks) -> None:

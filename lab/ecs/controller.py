@@ -61,6 +61,14 @@ class Controller:
         """Something may have changed."""
         self._wake.set()
 
+    def look_at_everything(self) -> None:
+        """Anything may have changed: check the health of every container now."""
+        with self._backends.lock:
+            for service in self._services.values():
+                for task in _live(service):
+                    task.next_check = 0.0
+        self.poke()
+
     def stop(self) -> None:
         """Stop every task and end."""
         self._ending.set()

@@ -7,7 +7,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from lab.ecs.model import Task
-from lab.tempo import compressed, patience
+from lab.tempo import CALM, compressed, patience
 
 _CURL = re.compile(r"\bcurl\b[^|&;]*?(http://[^\s'\"|&;]+)")
 _LOCAL = {"localhost", "127.0.0.1", "0.0.0.0"}  # noqa: S104 - in a task: its own address
@@ -25,7 +25,7 @@ def check(task: Task) -> bool:
     if url is None or interface is None:
         return True
     host = interface.address if url.hostname in _LOCAL else (url.hostname or "")
-    timeout = patience(float(_setting(task, "timeout", _TIMEOUT)))
+    timeout = patience(_setting(task, "timeout", _TIMEOUT))
     connection = http.client.HTTPConnection(host, url.port or 80, timeout=timeout)
     try:
         path = url.path + (f"?{url.query}" if url.query else "")
@@ -39,11 +39,11 @@ def check(task: Task) -> bool:
 
 def note(task: Task, passed: bool, now: float) -> None:
     """Take over the outcome of a check; failures in the start period do not count."""
-    task.next_check = now + compressed(float(_setting(task, "interval", _INTERVAL)))
     if passed:
-        task.failed_checks, task.health = 0, "HEALTHY"
+        task.failed_checks, task.health, task.next_check = 0, "HEALTHY", now + CALM
         return
-    grace = compressed(float(_setting(task, "startPeriod", 0)))
+    task.next_check = now + compressed(_setting(task, "interval", _INTERVAL))
+    grace = compressed(_setting(task, "startPeriod", 0))
     if task.health == "HEALTHY" or now - (task.started_at or now) > grace:
         task.failed_checks += 1
     if task.failed_checks >= int(_setting(task, "retries", _RETRIES)):

@@ -17,11 +17,15 @@ from typing import Any
 
 from lab.tasks import network
 
+# linux/in.h; the port is chosen when connecting, so that it is not used up by the bind.
+IP_BIND_ADDRESS_NO_PORT = 24
 _getaddrinfo = socket.getaddrinfo
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex
 _bind = socket.socket.bind
 _installed = False
+# IP_BIND_ADDRESS_NO_PORT (ip(7)): the port is chosen when connecting, so that none runs out.
+_BIND_ADDRESS_NO_PORT = 24
 
 
 def install() -> None:
@@ -53,20 +57,29 @@ def _look_up(host: Any, port: Any, family: int = 0, *rest: Any, **more: Any) -> 
 
 
 def _confined_connect(self: socket.socket, address: Any) -> None:
-    _connect(self, _destination(self, address))
+    destination = _destination(self, address)
+    _come_from_own_address(self)
+    _connect(self, destination)
 
 
 def _confined_connect_ex(self: socket.socket, address: Any) -> int:
-    return _connect_ex(self, _destination(self, address))
+    destination = _destination(self, address)
+    _come_from_own_address(self)
+    return _connect_ex(self, destination)
+
+
+def _come_from_own_address(connecting: socket.socket) -> None:
+    """Else the kernel takes 127.0.0.1, and whoever is called would see no task but an outsider."""
+    if connecting.family == socket.AF_INET and connecting.getsockname()[0] == "0.0.0.0":  # noqa: S104
+        connecting.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+        _bind(connecting, (network.own_address(), 0))
 
 
 def _destination(connecting: socket.socket, address: Any) -> Any:
     if connecting.family != socket.AF_INET or not connecting.type & socket.SOCK_STREAM:
         return address
     host = network.addresses(address[0])[0]
-    if network.admitted(host, address[1]):
-        return host, address[1]
-    return network.nowhere()
+    return network.reach(host, address[1]) or network.nowhere()
 
 
 def _confined_bind(self: socket.socket, address: Any) -> None:

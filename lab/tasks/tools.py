@@ -32,8 +32,14 @@ def curl(arguments: list[str]) -> int:
         except socket.gaierror:
             print(f"curl: (6) Could not resolve host: {parts.hostname}", file=sys.stderr)
             return 6
-        to = (address, port) if network.admitted(address, port) else network.nowhere()
-        extra = ["--connect-to", f"{parts.hostname}:{port}:{to[0]}:{to[1]}"]
+        to = network.reach(address, port) or network.nowhere()
+        extra = [
+            "--interface",
+            network.own_address(),
+            "--connect-to",
+            f"{parts.hostname}:{port}:{to[0]}:{to[1]}",
+        ]
+        extra += ["--interface", network.own_address()]
     return _real("curl", [*extra, *arguments])
 
 
