@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from harness.observation import HttpObservation, Observation
+from harness.probes.http import REFUSED
 from harness.signatures import evidence
 
 O = TypeVar("O", bound=Observation)  # noqa: E741
-REFUSED = frozenset({401, 403})
 
 
 class NoAnswer(Exception):
@@ -58,16 +57,14 @@ def json_body(observation: HttpObservation) -> dict[str, Any]:
     return body
 
 
-def past_authentication(answers: Iterable[HttpObservation]) -> HttpObservation:
-    """Return the first answer that authentication let through. Raises CannotJudge if none was.
+def past_authentication(observation: HttpObservation) -> HttpObservation:
+    """Return the observation if authentication let it through. Raises NoAnswer, CannotJudge.
 
     What lies behind authentication cannot be judged while every form of a valid key is refused.
     """
     __tracebackhide__ = True
-    seen = list(answers)
-    for answer in seen:
-        if answer.status is not None and answer.status not in REFUSED:
-            return answer
-    for answer in seen:
-        answered(answer)
-    raise CannotJudge(f"no form of the API key gets past authentication: {evidence(seen[0])}")
+    if answered(observation).status in REFUSED:
+        raise CannotJudge(
+            f"no form of the API key gets past authentication: {evidence(observation)}"
+        )
+    return observation

@@ -94,6 +94,13 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     location: str
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One try of several that a probe's specification asks for, and how it ended."""
+
+    what: str
+    status: int | None = None
+
+
 class HttpObservation(Observation, frozen=True, kw_only=True, omit_defaults=True, tag="http"):
     """An HTTP exchange. ``timings`` in milliseconds: dns, connect, tls, first_byte, total."""
 
@@ -106,6 +113,7 @@ class HttpObservation(Observation, frozen=True, kw_only=True, omit_defaults=True
     body_bytes: int = 0
     address: str | None = None
     hops: tuple[Hop, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
     timings: dict[str, float] = {}
 
 

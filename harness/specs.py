@@ -17,6 +17,7 @@ import msgspec
 
 RUNNER = "runner"
 KeyForm = Literal["x-api-key", "bearer", "apikey", "query"]
+KEY_FORMS: tuple[KeyForm, ...] = ("x-api-key", "bearer", "apikey", "query")
 
 
 class Probe(
@@ -45,18 +46,23 @@ class Probe(
 
 
 class HttpProbe(Probe, frozen=True, kw_only=True, tag="http"):
-    """One HTTP request. ``api_key`` says in which form the environment's API key is sent."""
+    """One HTTP request. ``api_key`` says in which form the environment's API key is sent.
+
+    ``any`` is each documented form in turn, until one gets past authentication: for what lies
+    behind it, whichever form works.
+    """
 
     url: str
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
-    api_key: KeyForm | None = None
+    api_key: KeyForm | Literal["any"] | None = None
     body: str | None = None
     redirects: int = 0
 
     @property
     def label(self) -> str:
-        form = f" with the API key as {self.api_key}" if self.api_key else ""
+        forms = {None: "", "any": " with the API key in any form"}
+        form = forms.get(self.api_key, f" with the API key as {self.api_key}")
         return f"{self.method} {self.url}{form} from {self.vantage}"
 
 

@@ -13,13 +13,14 @@ from urllib.parse import quote, urljoin, urlsplit
 import h11
 
 from harness.environment import Credentials
-from harness.observation import FailureKind, Hop, HttpObservation
+from harness.observation import Attempt, FailureKind, Hop, HttpObservation
 from harness.probes.network import Reach, streams
 from harness.probes.stage import Clock, StageError
-from harness.specs import HttpProbe
+from harness.specs import KEY_FORMS, HttpProbe, KeyForm
 
 READ_SIZE = 65_536
 MAX_HEADERS = 65_536
+REFUSED = frozenset({401, 403})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 USER_AGENT = "hokusai-acceptance/1"
 
@@ -50,10 +51,15 @@ class _Answer:
 async def observe(probe: HttpProbe, reach: Reach, credentials: Credentials) -> HttpObservation:
     """Send the request and tell what came back; redirects only up to ``probe.redirects``."""
     clock, answer, failure = Clock(probe.deadline), _Answer(), None
-    url, headers = _authenticated(probe, credentials)
+    url, headers, tried = probe.url, list(probe.headers), []
     try:
         async with asyncio.timeout(probe.deadline):
-            await _follow(probe, url, headers, reach, clock, answer)
+            for form in _forms(probe):
+                url, headers = _authenticated(probe, form, credentials)
+                await _follow(probe, url, headers, reach, clock, answer)
+                tried.append(Attempt(what=form or "no key", status=answer.status))
+                if answer.status not in REFUSED:
+                    break
     except Exception as error:
         failure = clock.failure(error, _where(url))
     clock.timings["total"] = clock.elapsed_ms()
@@ -67,9 +73,14 @@ async def observe(probe: HttpProbe, reach: Reach, credentials: Credentials) -> H
         body_bytes=len(answer.body),
         address=answer.address,
         hops=tuple(answer.hops),
+        attempts=tuple(tried) if len(tried) > 1 else (),
         timings=clock.timings,
         failure=failure,
     )
+
+
+def _forms(probe: HttpProbe) -> tuple[KeyForm | None, ...]:
+    return KEY_FORMS if probe.api_key == "any" else (probe.api_key,)
 
 
 async def _follow(
@@ -184,20 +195,22 @@ async def _read(
             return
 
 
-def _authenticated(probe: HttpProbe, credentials: Credentials) -> tuple[str, list[tuple[str, str]]]:
+def _authenticated(
+    probe: HttpProbe, form: KeyForm | None, credentials: Credentials
+) -> tuple[str, list[tuple[str, str]]]:
     headers = list(probe.headers)
-    if probe.api_key is None:
+    if form is None:
         return probe.url, headers
     key = credentials.need_api_key()
-    if probe.api_key == "query":
+    if form == "query":
         separator = "&" if urlsplit(probe.url).query else "?"
         return f"{probe.url}{separator}api_key={quote(key, safe='')}", headers
-    form = {
+    header = {
         "x-api-key": ("X-API-Key", key),
         "bearer": ("Authorization", f"Bearer {key}"),
         "apikey": ("Authorization", f"ApiKey {key}"),
     }
-    return probe.url, [*headers, form[probe.api_key]]
+    return probe.url, [*headers, header[form]]
 
 
 def _target(url: str) -> _Target:

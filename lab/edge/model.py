@@ -241,7 +241,7 @@ class Pace:
 
     settling: float = 0.1
     interval: float = 1.0
-    health_timeout: float = 1.0
+    health_timeout: float = 5.0
     registration: float = 3.0
     connect_timeout: float = 1.0
     idle_timeout: float = 60.0

@@ -9,8 +9,8 @@ from harness.environment import Environment
 from harness.observation import HttpObservation
 from harness.plugin.declare import probe, symptom
 from harness.signatures import evidence
-from harness.specs import HttpProbe, KeyForm
-from tests.acceptance.conftest import KEY_FORMS, with_key
+from harness.specs import KEY_FORMS, HttpProbe, KeyForm
+from tests.acceptance.conftest import with_key
 
 FAILURE = "api-key-authentication"
 PROTECTED = "/api/health"

@@ -51,9 +51,9 @@ def test_the_api_logs_in_as_its_own_user(
 
 @pytest.mark.p0
 @symptom(FAILURE, "login-as-postgres", "mlflow-user-refused", "connection-timeout")
-def test_the_api_says_its_database_is_ready(readiness: dict[str, HttpObservation]) -> None:
+def test_the_api_says_its_database_is_ready(readiness: HttpObservation) -> None:
     """The registry's readiness reports a working database."""
-    answer = expect.past_authentication(readiness.values())
+    answer = expect.past_authentication(readiness)
     database = _check(expect.json_body(answer), "database")
     assert database["passed"], f"{database.get('error')}: {evidence(answer)}"
 

@@ -1,4 +1,4 @@
-"""Corrected health: dependencies are asked at once, each for a second at most."""
+"""Corrected health: dependencies are asked at once, each within a bound."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.images.api import database, overall, reports
 from lab.images.api.build import Breaker
 from lab.images.api.settings import Settings
 
-BOUND_S = 1.0
+BOUND_S = 2.5
 VERSION = "corrected"
 
 
