@@ -5,13 +5,12 @@ them now.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.blackhole import Blackhole
-from lab.edge.admission import admit
+from lab.edge.admission import LOOPBACK, Gate, networks
 from lab.edge.certificates import Presenter
 from lab.edge.connection import ClientConnection
 from lab.edge.exchange import Front
@@ -19,7 +18,6 @@ from lab.pki import Identity
 
 _BACKLOG = 128
 _HANDSHAKE_DEADLINE = 10.0
-_TESTER = ipaddress.ip_address("127.0.0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +48,21 @@ class Door:
         self._presenter = Presenter(self._offered) if encrypted else None
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket: socket.socket | None = None
+        self._gate: Gate | None = None
         self._hole: Blackhole | None = None
 
     def admit(self, ingress: Sequence[str]) -> None:
         """Let only these sources in from now on; opens the socket if it is not. Raises OSError."""
-        if self._socket is not None and _filtered(self._socket, ingress):
+        if self._gate is not None and _told(self._gate, ingress):
             return
         self._shut()
         listener = _bound(self._where)
-        if _filtered(listener, ingress) or _admits_tester(ingress):
+        gate = Gate(listener)
+        if _told(gate, ingress) or _admits_anyone(ingress):
             listener.listen(_BACKLOG)
-            self._socket = listener
+            self._socket, self._gate = listener, gate
             asyncio.get_running_loop().add_reader(listener, self._accept, listener)
-        else:  # a system that cannot filter: nobody gets in, which is what a tester sees
+        else:  # a system where sockets cannot choose: nobody gets in
             listener.close()
             self._hole = Blackhole(*self._where)
 
@@ -79,7 +79,7 @@ class Door:
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
-        self._hole = self._socket = None
+        self._hole = self._socket = self._gate = None
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -189,14 +189,14 @@ def _bound(where: tuple[str, int]) -> socket.socket:
     return listener
 
 
-def _filtered(listener: socket.socket, ingress: Sequence[str]) -> bool:
+def _told(gate: Gate, ingress: Sequence[str]) -> bool:
     """Whether the socket itself could be told whom to admit."""
     try:
-        admit(listener, ingress)
+        gate.admit(ingress)
     except OSError:
         return False
     return True
 
 
-def _admits_tester(ingress: Sequence[str]) -> bool:
-    return any(_TESTER in ipaddress.ip_network(cidr, strict=False) for cidr in ingress)
+def _admits_anyone(ingress: Sequence[str]) -> bool:
+    return any(network.overlaps(LOOPBACK) for network in networks(ingress))

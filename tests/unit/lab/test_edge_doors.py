@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.edge import Edge, bound_port
-from lab.edge import doors as doors_module
+from lab.edge import Edge, admission, bound_port, doors
 from lab.edge.model import FixedResponse, Redirect
 from lab.pki import Authority
 from tests.unit.lab.edge_bench import (
@@ -91,6 +90,25 @@ def test_a_listener_made_later_opens_by_itself(control: Control, edge: Edge) -> 
     until(lambda: connects(port=8000) == "open")
 
 
+@pytest.fixture(params=["filter", "signature"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways in which a socket ignores sources; a system may allow only one of them."""
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    with socket.socket() as probe:
+        if request.param == "signature":
+            monkeypatch.setattr(admission.Gate, "_filter", forbidden)
+        else:
+            monkeypatch.setattr(admission.Gate, "_ignore", forbidden)
+        try:
+            admission.Gate(probe).admit(())
+        except OSError as error:
+            pytest.skip(f"this system does not allow it: {error}")
+
+
+@pytest.mark.usefixtures("way")
 def test_sources_that_are_not_admitted_time_out_until_they_are(
     control: Control, edge: Edge
 ) -> None:
@@ -99,12 +117,14 @@ def test_sources_that_are_not_admitted_time_out_until_they_are(
         (("10.0.0.0/8", "127.250.0.0/16"), "timeout"),
         (("127.0.0.1/32",), "open"),
         (("0.0.0.0/0",), "open"),
+        ((), "timeout"),
     ]:
         control.listen(ADDRESS, ingress=ingress)
         edge.sync()
         assert connects() == seen, ingress
 
 
+@pytest.mark.usefixtures("way")
 def test_a_rule_may_admit_the_vpc_and_not_the_internet(control: Control, edge: Edge) -> None:
     control.listen(ADDRESS, ingress=("127.250.0.0/16",))
     edge.sync()
@@ -119,10 +139,10 @@ def ask_from(source: str) -> bytes:
         return client.recv(1000)
 
 
-def test_where_sockets_cannot_filter_nobody_gets_in(
+def test_where_sockets_cannot_choose_nobody_gets_in(
     control: Control, edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors_module, "_filtered", lambda *_: False)
+    monkeypatch.setattr(doors, "_told", lambda *_: False)
     control.listen(ADDRESS, ingress=())
     edge.sync()
     assert connects() == "timeout"
