@@ -12,7 +12,6 @@ from lab.edge import answers
 from lab.edge.access_log import Entry
 from lab.edge.certificates import Presenter
 from lab.edge.exchange import Exchange, Front, answer, idle_timeout
-from lab.edge.model import LoadBalancer
 from lab.edge.wire import Wire
 
 
@@ -35,6 +34,7 @@ class ClientConnection:
         if presenter is not None and self._tls is not None:
             self._domain, self._certificate = presenter.chosen(self._tls)
         self._id = f"TID_{secrets.token_hex(16)}"
+        self._idle = front.pace.idle_timeout
         self.busy = False
 
     async def serve(self) -> None:
@@ -51,20 +51,17 @@ class ClientConnection:
 
     async def _serve_one(self) -> bool:
         """Serve one request; False when the connection is at its end."""
-        current = self._front.current()
-        if current is None:
-            return False
         before = self._wire.sent, self._wire.received
         try:
-            head = await self._wire.event(idle_timeout(current[0], self._front.pace))
+            head = await self._wire.event(self._idle)
         except h11.RemoteProtocolError:
-            await self._refuse(current[0], before)
+            await self._refuse(before)
             return False
-        # While a kept connection waited for this request, the listener may have changed.
         current = self._front.current()
         if current is None or not isinstance(head, h11.Request):
             return False
-        entry = self._entry(current[0])
+        self._idle = idle_timeout(current[0], self._front.pace)
+        entry = self._entry(current[0].arn)
         self.busy = True
         try:
             await Exchange(self._front, self._wire, current, head, entry).serve()
@@ -73,16 +70,16 @@ class ClientConnection:
             self._record(entry, before)
         return self._wire.http.our_state is self._wire.http.their_state is h11.DONE
 
-    async def _refuse(self, balancer: LoadBalancer, before: tuple[int, int]) -> None:
+    async def _refuse(self, before: tuple[int, int]) -> None:
         """What the client sent is not HTTP."""
-        entry = self._entry(balancer)
+        entry = self._entry(self._front.balancer_arn)
         await answer(self._wire, answers.error(400), entry)
         self._record(entry, before)
 
-    def _entry(self, balancer: LoadBalancer) -> Entry:
+    def _entry(self, balancer_arn: str) -> Entry:
         return Entry(
             protocol="https" if self._tls else "http",
-            balancer_arn=balancer.arn,
+            balancer_arn=balancer_arn,
             client=self._client,
             connection_id=self._id,
             tls=self._tls,

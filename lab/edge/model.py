@@ -246,4 +246,4 @@ class Pace:
     connect_timeout: float = 1.0
     idle_timeout: float = 60.0
     draining: float = 0.5
-    reconcile: float = 0.1
+    reconcile: float = 0.5
