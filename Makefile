@@ -22,7 +22,7 @@ setup: .venv/.installed ## set up .venv (done by itself by the other targets)
 	@scripts/setup.sh
 
 reproduce: .venv/.installed ## the main job: reproduce all documented failures on the lab
-	$(PYTEST) --env local --scenario incident-2025-08-06 --expect reproduced $(ARGS)
+	$(PYTEST) --env local --scenario incident-2025-08-06 --expect reproduced --tb no $(ARGS)
 
 test: .venv/.installed ## every check on one environment: ENV=local|dev|prod [SCENARIO=…] [ARGS=…]
 	$(PYTEST) --env $(ENV) $(SCENARIO_ARG) $(ARGS)

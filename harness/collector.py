@@ -132,7 +132,7 @@ class Collector:
         stamped = msgspec.structs.replace(
             seen,
             probe=probe.key,
-            label=probe.label,
+            label=_label(probe, seen),
             vantage=probe.vantage,
             started=round(started, 3),
             duration_ms=round(duration, 3),
@@ -141,6 +141,16 @@ class Collector:
             self._futures[probe.key].set_result(self._finished(stamped))
         except Exception as error:
             self._futures[probe.key].set_exception(error)
+
+
+def _label(probe: Probe, seen: Observation) -> str:
+    """Return the probe's label with what its placeholders stood for, as far as it was told."""
+    told = {
+        name: str(getattr(seen, name))
+        for name in probe.__struct_fields__
+        if "${" in str(getattr(probe, name)) and getattr(seen, name, None)
+    }
+    return msgspec.structs.replace(probe, **told).label
 
 
 def _vantage(probe: Probe) -> str:

@@ -15,7 +15,8 @@ from harness.observation import (
     PostgresObservation,
 )
 
-EVIDENCE_LENGTH = 240
+EVIDENCE_LENGTH = 280
+HEAD_LENGTH = 40
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,17 +33,31 @@ def sightings(
 ) -> tuple[Sighting, ...]:
     """Return every signature that one of the observations shows, each once."""
     seen = list(observations)
-    found = ((s, next((o for o in seen if shows(s, o)), None)) for s in signatures)
     return tuple(
         Sighting(
             signature=signature.id,
             documented=signature.documented,
             probe=observation.probe,
-            evidence=evidence(observation),
+            evidence=evidence(observation, _matched(match, observation)),
         )
-        for signature, observation in found
-        if observation is not None
+        for signature in signatures
+        for match, observation in _first(signature, seen)
     )
+
+
+def _first(
+    signature: Signature, observations: list[Observation]
+) -> list[tuple[Match, Observation]]:
+    fitting = ((m, o) for o in observations for m in signature.match if _fits(m, o))
+    found = next(fitting, None)
+    return [found] if found else []
+
+
+def _matched(match: Match, observation: Observation) -> str:
+    if match.text is not None:
+        return match.text
+    found = re.search(match.pattern, _text(observation)) if match.pattern else None
+    return found.group(0) if found else ""
 
 
 def shows(signature: Signature, observation: Observation) -> bool:
@@ -50,11 +65,25 @@ def shows(signature: Signature, observation: Observation) -> bool:
     return any(_fits(match, observation) for match in signature.match)
 
 
-def evidence(observation: Observation) -> str:
-    """Return what was seen in one line: status, error, message; never longer than a few lines."""
-    parts = [observation.label, "->", *_seen(observation)]
-    line = " ".join(part for part in parts if part)
-    return line if len(line) <= EVIDENCE_LENGTH else line[: EVIDENCE_LENGTH - 1] + "…"
+def evidence(observation: Observation, about: str = "") -> str:
+    """Return what was seen in one line: status, error, message; never longer than a few lines.
+
+    Where it has to be cut, the part with ``about`` is kept.
+    """
+    told = " ".join(part for part in _seen(observation) if part)
+    room = EVIDENCE_LENGTH - min(len(observation.label), EVIDENCE_LENGTH // 2)
+    return f"{observation.label} -> {_cut(told, ' '.join(about.split()), room)}"
+
+
+def _cut(text: str, about: str, room: int) -> str:
+    if len(text) <= room:
+        return text
+    at = text.find(about) if about else 0
+    if at + len(about) <= room:
+        return text[: room - 1] + "…"
+    status, start = text.partition(" {")[0][:HEAD_LENGTH], max(0, at - HEAD_LENGTH)
+    end = start + max(room - len(status), len(about) + 2 * HEAD_LENGTH)
+    return f"{status} … {text[start:end]}{'…' if end < len(text) else ''}"
 
 
 def _fits(match: Match, observation: Observation) -> bool:

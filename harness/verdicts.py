@@ -110,7 +110,10 @@ def _decide(
 
 
 def _distinct(sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
-    return tuple({sighting.signature: sighting for sighting in sightings}.values())
+    first: dict[str, Sighting] = {}
+    for sighting in sightings:
+        first.setdefault(sighting.signature, sighting)
+    return tuple(first.values())
 
 
 def _first_line(text: str) -> str:

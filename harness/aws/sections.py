@@ -119,7 +119,7 @@ def newest_revisions(at: At, family: str) -> list[str]:
     """Return the ARNs of a family's two newest active revisions, newest first."""
     listed = at.aws.read("ecs", "list_task_definitions", familyPrefix=family, sort="DESC")
     mine = [arn for arn in listed.get("taskDefinitionArns", []) if _family(arn) == family]
-    return mine[:2]
+    return sorted(mine, key=lambda arn: -int(arn.rpartition(":")[2]))[:2]
 
 
 @section("namespaces", "servicediscovery.list_namespaces")

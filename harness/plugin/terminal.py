@@ -11,9 +11,10 @@ import pytest
 
 from harness import exit_codes
 from harness.catalogue import Catalogue
+from harness.diagnosis import Diagnosis
 from harness.plugin.results import Results
 from harness.plugin.run import Run
-from harness.reports import table
+from harness.reports import causes, table
 from harness.verdicts import Judgement, Verdict
 
 MIN_WIDTH = 80
@@ -34,10 +35,11 @@ def header(started: Run) -> list[str]:
 def summarise(
     reporter: pytest.TerminalReporter, started: Run, results: Results, expected: str
 ) -> None:
-    """Write the verdict table, where the reports are, and what the run comes to."""
+    """Write root causes, the verdict table, where the reports are, and what the run comes to."""
     judgements = results.judgements(started.catalogue)
-    reporter.section("documented failures")
     width = max(MIN_WIDTH, reporter._tw.fullwidth)
+    _write_causes(reporter, results.diagnosis(started), width)
+    reporter.section("documented failures")
     reporter.write(table.verdicts(judgements, width, reporter._tw.hasmarkup))
     reporter.write_line(f"reports: {shown(started.folder)}")
     counted = Counter(check.status for check in results.checks)
@@ -48,13 +50,21 @@ def summarise(
         _summarise_reproduction(reporter, started.catalogue, judgements)
 
 
+def _write_causes(reporter: pytest.TerminalReporter, found: Diagnosis, width: int) -> None:
+    if not (found.root_causes or found.unexplained):
+        return
+    reporter.section("root causes", red=True)
+    for line in causes.lines(found, width):
+        reporter.write_line(line)
+
+
 def _summarise_reproduction(
     reporter: pytest.TerminalReporter, catalogue: Catalogue, judgements: Sequence[Judgement]
 ) -> None:
     reproduced = [j for j in judgements if j.verdict is Verdict.REPRODUCED]
     for judgement in sorted(reproduced, key=lambda j: j.number):
-        for sighting in judgement.sightings:
-            reporter.write_line(f"{judgement.number}. {judgement.failure}: {sighting.evidence}")
+        for seen in dict.fromkeys(sighting.evidence for sighting in judgement.sightings):
+            reporter.write_line(f"{judgement.number}. {judgement.failure}: {seen}")
     done = reproduction_exit(catalogue, judgements) == exit_codes.PASSED
     reporter.write_line(
         f"{len(reproduced)} of {len(catalogue)} documented failures reproduced",

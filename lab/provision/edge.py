@@ -80,13 +80,12 @@ def _create_target_groups(platform: Platform) -> None:
 def _create_registry(platform: Platform, certificate: str) -> None:
     balancer = _create_balancer(platform, names.REGISTRY_BALANCER)
     api = forward(platform.target_group(names.REGISTRY_API_TARGETS))
-    mlflow = forward(platform.target_group(names.REGISTRY_MLFLOW_TARGETS))
     _listen_on_80(platform, balancer)
     listener = _listen_on_443(platform, balancer, certificate, api)
     _rule(platform, listener, 10, ["/api/mlflow/*"], api)
     _rule(platform, listener, 20, ["/api/*"], api)
-    # This goes past the API and its authentication, as it does on the platform.
-    _rule(platform, listener, 30, ["/mlflow", "/mlflow/*"], mlflow)
+    # As mended: on the platform this rule went to MLflow, past the API and its authentication.
+    _rule(platform, listener, 30, ["/mlflow", "/mlflow/*"], api)
 
 
 def _create_auth(platform: Platform, certificate: str) -> None:

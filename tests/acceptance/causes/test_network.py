@@ -86,7 +86,10 @@ def _balancer(
     groups = target_groups.response["TargetGroups"]
     arns = [a for g in groups if g["TargetGroupName"] == wanted for a in g["LoadBalancerArns"]]
     found = load_balancers.response["LoadBalancers"]
-    return next((b for b in found if b["LoadBalancerArn"] in arns), {"SecurityGroups": []})
+    balancer: view.Json | None = next((b for b in found if b["LoadBalancerArn"] in arns), None)
+    if balancer is None:
+        raise CannotJudge(f"no load balancer has the target group {wanted}")
+    return balancer
 
 
 @pytest.mark.p0

@@ -27,16 +27,43 @@ def _in_namespace(environment: Environment, discovery: AwsObservation) -> list[v
     return [each for each in found if (each["Name"], each["Namespace"]) == wanted]
 
 
+def _registering(environment: Environment, vpc: str) -> tuple[str, str, str]:
+    """Return the commands that make namespace, service and registration, in this order."""
+    names = view.names(environment)
+    service, namespace = _split(_mlflow_host(environment))
+    namespace_id = _found("list-namespaces", f"Namespaces[?Name=='{namespace}'].Id")
+    arn = _found("list-services", f"Services[?Name=='{service}'].Arn")
+    return (
+        f"aws servicediscovery create-private-dns-namespace --name {namespace} --vpc {vpc}",
+        f"aws servicediscovery create-service --name {service} --namespace-id {namespace_id} "
+        "--dns-config 'RoutingPolicy=MULTIVALUE,DnsRecords=[{Type=A,TTL=10}]'",
+        f"aws ecs update-service --cluster {names.cluster} "
+        f"--service {names.services['mlflow'].service} "
+        f"--service-registries registryArn={arn} --force-new-deployment",
+    )
+
+
+def _found(operation: str, query: str) -> str:
+    return f'"$(aws servicediscovery {operation} --query "{query} | [-1]" --output text)"'
+
+
+@pytest.fixture
+def vpc(network_interfaces: AwsObservation) -> str:
+    """The VPC that the tasks are in."""
+    found = network_interfaces.response["NetworkInterfaces"]
+    return str(found[0]["VpcId"]) if found else "<the tasks' VPC>"
+
+
 @pytest.mark.p0
 @cause
-def test_cloud_map_has_the_namespace(environment: Environment, namespaces: AwsObservation) -> None:
+def test_cloud_map_has_the_namespace(
+    environment: Environment, namespaces: AwsObservation, vpc: str
+) -> None:
     """The private namespace that MLflow's internal name lies in exists."""
     _, wanted = _split(_mlflow_host(environment))
     private = [
         each["Name"] for each in namespaces.response["Namespaces"] if each["Type"] == "DNS_PRIVATE"
     ]
-    vpc = "<the vpc id of the cluster's subnets>"
-    mend = aws("servicediscovery", "create-private-dns-namespace", name=wanted, vpc=vpc)
     require(
         wanted in private,
         Finding(
@@ -44,7 +71,7 @@ def test_cloud_map_has_the_namespace(environment: Environment, namespaces: AwsOb
             resource=f"Cloud Map namespace {wanted}",
             expected=wanted,
             observed=", ".join(sorted(private)) or "no private namespace",
-            mend=(mend,),
+            mend=_registering(environment, vpc),
         ),
     )
 
@@ -52,7 +79,7 @@ def test_cloud_map_has_the_namespace(environment: Environment, namespaces: AwsOb
 @pytest.mark.p0
 @cause
 def test_cloud_map_has_the_service(
-    environment: Environment, discovery_services: AwsObservation
+    environment: Environment, discovery_services: AwsObservation, vpc: str
 ) -> None:
     """The service that MLflow's internal name begins with exists in its namespace."""
     service, namespace = _split(_mlflow_host(environment))
@@ -66,15 +93,7 @@ def test_cloud_map_has_the_service(
             resource=f"Cloud Map service {service}.{namespace}",
             expected=f"{service}.{namespace}",
             observed=", ".join(sorted(found)) or "no service",
-            mend=(
-                aws(
-                    "servicediscovery",
-                    "create-service",
-                    name=service,
-                    namespace_id=f"<the id of {namespace}>",
-                    dns_config="RoutingPolicy=MULTIVALUE,DnsRecords=[{Type=A,TTL=10}]",
-                ),
-            ),
+            mend=_registering(environment, vpc)[1:],
         ),
     )
 
@@ -82,7 +101,10 @@ def test_cloud_map_has_the_service(
 @pytest.mark.p0
 @cause
 def test_the_mlflow_service_registers_with_cloud_map(
-    environment: Environment, services: AwsObservation, discovery_services: AwsObservation
+    environment: Environment,
+    services: AwsObservation,
+    discovery_services: AwsObservation,
+    vpc: str,
 ) -> None:
     """The ECS service is tied to the Cloud Map service, so that its tasks get registered."""
     names = view.names(environment)
@@ -97,16 +119,7 @@ def test_the_mlflow_service_registers_with_cloud_map(
             resource=f"ECS service {names.services['mlflow'].service}",
             expected=f"serviceRegistries with {registry}",
             observed=", ".join(registries) or "no serviceRegistries",
-            mend=(
-                aws(
-                    "ecs",
-                    "update-service",
-                    cluster=names.cluster,
-                    service=names.services["mlflow"].service,
-                    service_registries=f"registryArn={registry}",
-                    force_new_deployment=True,
-                ),
-            ),
+            mend=_registering(environment, vpc)[2:],
         ),
     )
 
