@@ -1,5 +1,4 @@
-"""Becomes another program, one that dies with the process that started it. Run as a script by
-`lab.process`.
+"""Becomes another program that dies with its parent; run by `lab.process`.
 
 Arguments: parent's pid, death signal, user (or -), program, its arguments. A script of its own,
 and not code between fork and exec: the supervisor has many threads, and a forked child must not

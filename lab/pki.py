@@ -1,5 +1,4 @@
-"""The lab's certificate authority: fresh for each lab, a root, an intermediate, and server
-certificates under it.
+"""The lab's certificate authority: a root, an intermediate and what they issue.
 
 Fault certificates (expired, wrong name, self-signed, intermediate missing) are made here too, so
 that a fault is nothing but another certificate behind the same reference.
@@ -61,9 +60,7 @@ class Authority:
         return path
 
     def issue(self, *names: str, not_after: dt.datetime | None = None) -> Identity:
-        """A server certificate for these DNS names or addresses, with the intermediate in its
-        chain.
-        """
+        """A server certificate for these names or addresses, intermediate included."""
         leaf = self._leaf(names, not_after=not_after)
         return Identity(b"".join(pem.bytes() for pem in leaf.cert_chain_pems), _key(leaf))
 

@@ -94,8 +94,7 @@ class Child:
 
 
 def clean_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Only what a program needs to run: nothing that redirects, trusts, configures or
-    authenticates.
+    """What a program needs to run, and nothing that redirects, trusts or configures.
 
     Left out are, among all others, proxies, CA bundles, AWS and PG variables and
     PYTHONDONTWRITEBYTECODE, which would make each import of MLflow four seconds slower.

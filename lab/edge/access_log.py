@@ -1,6 +1,4 @@
-"""Access log lines in the documented format of an application load balancer (fields up to
-conn_trace_id).
-"""
+"""Access log lines in AWS's documented format, fields up to conn_trace_id."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Packets that a security group does not admit are dropped: the listening socket itself ignores
-their SYNs.
+"""Sources that a security group does not admit: the socket ignores their packets.
 
 Linux offers two ways, and which of them an ordinary user may go depends on the kernel:
 

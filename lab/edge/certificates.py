@@ -1,6 +1,4 @@
-"""TLS of a listener: the certificate is looked up at each handshake, so that it can be replaced
-at any time.
-"""
+"""TLS of a listener: the certificate is looked up at each handshake."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ class Presenter:
         self.context.sni_callback = self._choose
 
     def chosen(self, connection: ssl.SSLObject) -> tuple[str, str]:
-        """The name that the client asked for, and the reference of what was presented ("-":
-        none).
-        """
+        """The name asked for, and the reference of what was presented (none: "-")."""
         return self._chosen.get(connection, ("-", "-"))
 
     def _choose(

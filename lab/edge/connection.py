@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import ssl
 
@@ -13,6 +14,8 @@ from lab.edge.access_log import Entry
 from lab.edge.certificates import Presenter
 from lab.edge.exchange import Exchange, Front, answer, idle_timeout
 from lab.edge.wire import Wire
+
+_logger = logging.getLogger(__name__)
 
 
 class ClientConnection:
@@ -45,6 +48,8 @@ class ClientConnection:
             await self._wire.close()
         except (OSError, h11.ProtocolError):
             return  # the client is gone or silent, or its target left in the middle of an answer
+        except Exception:
+            _logger.exception("a request to %s could not be served", self._front.balancer_arn)
         finally:
             self._wire.abort()
             await self._wire.close()

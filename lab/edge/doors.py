@@ -1,6 +1,4 @@
-"""The listening sockets: one for each listener of each load balancer, as the control plane has
-them now.
-"""
+"""The listening sockets: one for each listener of each load balancer."""
 
 from __future__ import annotations
 

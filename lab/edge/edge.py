@@ -50,8 +50,7 @@ class Edge:
         ready.result(timeout)
 
     def sync(self, timeout: float = 2.0) -> None:
-        """Take over the control plane's listeners, ingress and targets now, and check every
-        target now.
+        """Take over listeners, ingress and targets now, and check every target now.
 
         Without it that happens within `pace.reconcile`. Raises OSError if a listener's address is
         taken.

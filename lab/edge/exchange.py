@@ -34,9 +34,7 @@ _DEFAULT_RULE = 0
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What every connection of one listener needs; the listener itself is looked up for each
-    request.
-    """
+    """What every connection of one listener needs to look the listener up."""
 
     control: ControlPlane
     targets: Targets
@@ -73,9 +71,7 @@ class Exchange:
         self._describe()
 
     async def serve(self) -> None:
-        """Answer the request. Raises OSError or h11.ProtocolError when the connection must be
-        dropped.
-        """
+        """Answer the request. Raises OSError or ProtocolError when all is lost."""
         rule = choose(self._listener.rules, self._request)
         if rule is None:
             await self._answer(answers.error(500))

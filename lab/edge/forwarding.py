@@ -87,9 +87,7 @@ def _upload(client: Wire, target: Wire, idle: float) -> asyncio.Task[None] | Non
 
 
 async def _pass_request(client: Wire, target: Wire, idle: float) -> None:
-    """What goes wrong here is told by the target's answer, or its absence: nobody asks for the
-    error.
-    """
+    """Errors end here: the target's answer, or its absence, tells of them."""
     while True:
         await target.flush()
         event = await client.event(idle)
@@ -102,9 +100,7 @@ async def _pass_request(client: Wire, target: Wire, idle: float) -> None:
 
 
 async def _head(target: Wire, idle: float, upload: asyncio.Task[None] | None) -> h11.Response:
-    """The final response's head; while a body is still going up, silence is no fault of the
-    target.
-    """
+    """The final response's head; silence counts only when no body is going up."""
     while True:
         try:
             event = await target.event(idle)

@@ -129,9 +129,7 @@ async def check(
 
 
 async def _status(wire: Wire, where: Target, path: str, deadline: float) -> int:
-    """Ask, and read the answer to its end: a target that hangs in the middle of it is not
-    healthy.
-    """
+    """Ask, and read the whole answer: hanging in the middle is not healthy."""
     headers = [("Host", f"{where.address}:{where.port}"), ("User-Agent", _USER_AGENT)]
     headers.append(("Connection", "close"))
     wire.queue(h11.Request(method="GET", target=path, headers=headers))

@@ -139,9 +139,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancer:
-    """A load balancer on one loopback `address`; `idle_timeout` in seconds (attribute
-    idle_timeout.timeout_seconds).
-    """
+    """A load balancer on one loopback `address`; `idle_timeout` in seconds."""
 
     arn: str
     dns_name: str
@@ -202,9 +200,7 @@ class TargetHealth:
 
 
 class ControlPlane(Protocol):
-    """What the edge asks, on its own thread, on each request: answers must be quick and never
-    block.
-    """
+    """What the edge asks for each request, on its own thread: answers must be quick."""
 
     def load_balancers(self) -> Sequence[LoadBalancer]:
         """Every load balancer as it is now."""
@@ -219,9 +215,7 @@ class ControlPlane(Protocol):
         """One target group as it is now; None when it was deleted."""
 
     def allowed(self, source: str, address: str, port: int) -> bool:
-        """Whether security groups (and alike) let `source` open a TCP connection to
-        `address:port`.
-        """
+        """Whether security groups and alike let `source` connect to `address:port`."""
 
     def certificate(self, reference: str) -> Identity | None:
         """The chain and key behind a listener's reference; None: the handshake fails."""

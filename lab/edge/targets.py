@@ -18,9 +18,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Targets:
-    """Runs one watch for each target in use. `described` may be called from any thread, the rest on
-    the loop.
-    """
+    """Runs one watch for each target in use; only `described` may be called off the loop."""
 
     def __init__(self, control: ControlPlane, pace: Pace) -> None:
         """Nothing is watched before `reconcile`."""
@@ -31,6 +29,7 @@ class Targets:
         self._leaving: dict[Key, float] = {}
         self._sources: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._asked = 0
         self._turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
     def reconcile(self) -> None:
@@ -52,6 +51,7 @@ class Targets:
 
     def check_now(self) -> None:
         """Let every watch check at once instead of at its next turn."""
+        self._asked += 1
         self._wake.set()
         self._wake = asyncio.Event()
 
@@ -64,9 +64,7 @@ class Targets:
         await asyncio.gather(*watches, return_exceptions=True)
 
     def described(self, group_arn: str) -> tuple[TargetHealth, ...]:
-        """DescribeTargetHealth: every registered target as it is in the control plane now, then
-        draining ones.
-        """
+        """DescribeTargetHealth: the targets registered now, then draining ones."""
         group = self._control.target_group(group_arn)
         if group is None:
             return ()
@@ -125,10 +123,13 @@ class Targets:
     async def _watch(self, key: Key) -> None:
         record = self._records[key]
         while True:
+            asked = self._asked
             group = self._control.target_group(key[0])
             if group is not None:
                 await self._check(key, record, group)
-            await self._pause(record, group)
+            # A check that was under way when it was asked for may have seen the old state.
+            if asked == self._asked:
+                await self._pause(record, group)
 
     async def _check(self, key: Key, record: health.Record, group: TargetGroup) -> None:
         arn, target = key

@@ -1,6 +1,4 @@
-"""A real PostgreSQL on the lab's own address, as RDS would run it; see
-`lab.postgres.server.PostgresServer`.
-"""
+"""A real PostgreSQL, as RDS would run it; see `lab.postgres.server`."""
 
 from lab.postgres.migrate import migrate_mlflow
 from lab.postgres.server import PostgresServer, Settings

@@ -1,6 +1,4 @@
-"""The server's configuration files: fast, since nothing here must survive a power cut, and as RDS
-where it shows.
-"""
+"""The server's configuration files: fast, and as RDS has it where it shows."""
 
 from __future__ import annotations
 

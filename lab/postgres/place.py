@@ -32,9 +32,7 @@ _NEEDED = ("bin/initdb", "bin/postgres", "bin/pg_resetwal", "lib", "share")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder that the server's user owns, the installation it can reach, and that user (None:
-    ourselves).
-    """
+    """A folder of the server's user (None: ourselves), and the installation it can reach."""
 
     folder: Path
     installation: Path
@@ -51,8 +49,7 @@ class Place:
         return self.installation / "bin" / name
 
     def run(self, program: str, *arguments: str | Path, standard_input: str = "") -> str:
-        """Run one of the server's programs as its user, with a clean environment; returns its
-        stderr.
+        """Run one of the server's programs as its user; returns its stderr.
 
         Raises RuntimeError with what it said when it fails.
         """
@@ -106,9 +103,7 @@ def remove(folder: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a tree, modes and times included; `cp` is twice as quick as shutil for a thousand
-    files.
-    """
+    """Copy a tree with its modes; for a cluster `cp` is twice as quick as shutil."""
     subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(target)], check=True)
 
 

@@ -64,8 +64,7 @@ class PostgresServer:
         return self._daemon is not None and self._daemon.alive
 
     def start(self, timeout: float = 10.0) -> None:
-        """Start (the first time on a copy of the migrated cluster) and wait until logins are
-        accepted.
+        """Start, the first time on a copy of the migrated cluster; wait for logins.
 
         Nothing happens when it runs already. Raises ExitedError with the end of the log, or
         TimeoutError.
@@ -104,9 +103,7 @@ class PostgresServer:
             )
 
     def reload_hba(self, lines: Sequence[str] = configuration.FORCE_SSL) -> None:
-        """Replace the host rules (default: SSL is demanded, as rds.force_ssl does) for new
-        sessions.
-        """
+        """Replace the host rules for new sessions (default: SSL, as rds.force_ssl)."""
         self._write("pg_hba.conf", configuration.host_rules(ADMINISTRATOR, lines).encode())
         self._reload()
 
@@ -117,9 +114,7 @@ class PostgresServer:
         self._reload()
 
     def _prepare(self) -> place.Place:
-        """The data directory, ready to start: copied template, this lab's passwords and
-        configuration.
-        """
+        """The data directory: a copied template, this lab's passwords and settings."""
         given = self.settings
         self._place = home = place.prepare(given.folder)
         source = template(given.cache_dir, home, given.address, given.port, given.migrate)
@@ -183,9 +178,7 @@ class PostgresServer:
 
 
 def _quoted(text: str, mark: str) -> str:
-    """Quote for single-user mode, which reads one statement a line. Raises ValueError for a line
-    break.
-    """
+    """Quote for single-user mode; a line break ends a statement there: ValueError."""
     if "\n" in text or "\0" in text:
         raise ValueError("a role or password of the database cannot hold a line break")
     return f"{mark}{text.replace(mark, mark * 2)}{mark}"

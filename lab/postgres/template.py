@@ -32,9 +32,7 @@ _BOOTSTRAP = (
 def template(
     cache: Path, place: Place, address: str, port: int, migrate: Callable[[str], None]
 ) -> Path:
-    """The folder of the migrated cluster; builds it first, in `place` and on `address:port`, if
-    there is none.
-    """
+    """The migrated cluster's folder; built in `place`, on `address:port`, if missing."""
     cache.mkdir(parents=True, exist_ok=True)
     wanted = cache / f"postgres-{_versions()}"
     with _locked(cache / "postgres.lock"):
