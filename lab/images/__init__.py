@@ -12,6 +12,8 @@ TAGS = {
     "auth": ("2025-08-06", "corrected"),
     "mlflow": ("3.17",),
 }
+# Programs on the same framework share a host: it is imported, and kept in memory, once.
+HOSTS = {"web": ("api", "auth"), "mlflow": ("mlflow",)}
 
 
 class UnknownImageError(LookupError):
@@ -50,6 +52,12 @@ def find(reference: str) -> Image:
     )
 
 
-def preload(program: str) -> None:
-    """Import what the program needs, without running it."""
-    import_module(f"lab.images.{program}.program")
+def preload(host: str) -> None:
+    """Import what the programs of a host need, without running them."""
+    for program in HOSTS[host]:
+        import_module(f"lab.images.{program}.program")
+
+
+def host_of(program: str) -> str:
+    """The host that a program's tasks are forked from."""
+    return next(host for host, programs in HOSTS.items() if program in programs)

@@ -1,6 +1,6 @@
-"""A task host: imports a program once, and forks a task of it for each request.
+"""A task host: imports programs once, and forks a task of one for each request.
 
-Run as `python -m lab.tasks.host PROGRAM SOCKET`. A request is one JSON line; the answers on the
+Run as `python -m lab.tasks.host HOST SOCKET`. A request is one JSON line; the answers on the
 same connection are the task's process number, and at its end its status. One thread only, so that
 forking is safe.
 """
@@ -29,9 +29,9 @@ BACKLOG = 64
 class Host:
     """The host's one thread: accepts requests, forks, tells of ends."""
 
-    def __init__(self, program: str, path: str) -> None:
-        """Import the program, then listen."""
-        images.preload(program)
+    def __init__(self, name: str, path: str) -> None:
+        """Import the host's programs, then listen."""
+        images.preload(name)
         gc.freeze()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(path)

@@ -1,4 +1,4 @@
-"""Task hosts: one process per program that has the heavy imports done and forks tasks.
+"""Task hosts: processes that have the heavy imports of programs done and fork tasks.
 
 MLflow's server takes more than two seconds to import; a fork of it takes milliseconds.
 """
@@ -105,7 +105,7 @@ class TaskHosts:
     def preload(self, programs: Iterable[str]) -> None:
         """Begin to start hosts; returns at once."""
         for program in programs:
-            self._host(program)
+            self._host(images.host_of(program))
 
     def start(
         self, image: str, environment: Mapping[str, str], surroundings: Surroundings, log: Path
@@ -123,7 +123,7 @@ class TaskHosts:
             "folder": str(surroundings.folder),
             "log": str(log),
         }
-        connection = self._connect(found.program)
+        connection = self._connect(images.host_of(found.program))
         connection.sendall(json.dumps(request).encode() + b"\n")
         return TaskProcess(connection, surroundings, log)
 
@@ -134,28 +134,28 @@ class TaskHosts:
                 host.stop(timeout=1.0)
             self._hosts.clear()
 
-    def _host(self, program: str) -> process.Child:
+    def _host(self, name: str) -> process.Child:
         with self._lock:
-            host = self._hosts.get(program)
+            host = self._hosts.get(name)
             if host is None or host.poll() is not None:
-                self._socket(program).unlink(missing_ok=True)
-                host = self._hosts[program] = self._start_host(program)
+                self._socket(name).unlink(missing_ok=True)
+                host = self._hosts[name] = self._start_host(name)
             return host
 
-    def _start_host(self, program: str) -> process.Child:
+    def _start_host(self, name: str) -> process.Child:
         return process.start(
-            [sys.executable, "-m", "lab.tasks.host", program, self._socket(program)],
-            log=self._logs / f"host-{program}.log",
+            [sys.executable, "-m", "lab.tasks.host", name, self._socket(name)],
+            log=self._logs / f"host-{name}.log",
             environment={**process.clean_environment(), "PYTHONPATH": str(ROOT)},
         )
 
-    def _connect(self, program: str) -> socket.socket:
+    def _connect(self, name: str) -> socket.socket:
         until = time.monotonic() + START_WITHIN_S
         while True:
-            host = self._host(program)
+            host = self._host(name)
             connection = socket.socket(socket.AF_UNIX)
             try:
-                connection.connect(str(self._socket(program)))
+                connection.connect(str(self._socket(name)))
             except (FileNotFoundError, ConnectionRefusedError):
                 connection.close()
                 host.check()
@@ -165,5 +165,5 @@ class TaskHosts:
             else:
                 return connection
 
-    def _socket(self, program: str) -> Path:
-        return self._folder / f"{program}.sock"
+    def _socket(self, name: str) -> Path:
+        return self._folder / f"{name}.sock"
