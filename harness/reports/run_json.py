@@ -1,0 +1,63 @@
+"""``run.json``: the machine-readable result of a run. Its schema is in docs/run-json.md."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.diagnosis import Diagnosis
+from harness.verdicts import CheckResult, Judgement
+
+SCHEMA = 1
+
+
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What identifies a run."""
+
+    run: str
+    environment: str
+    started: float
+    exit_code: int
+
+
+def write(
+    folder: Path,
+    facts: RunFacts,
+    checks: Sequence[CheckResult],
+    judgements: Sequence[Judgement],
+    diagnosis: Diagnosis,
+) -> Path:
+    """Write ``run.json`` into ``folder``, whole or not at all, and return its path."""
+    document = as_document(facts, checks, judgements, diagnosis)
+    path, temporary = folder / "run.json", folder / ".run.json"
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+    temporary.replace(path)
+    return path
+
+
+def as_document(
+    facts: RunFacts,
+    checks: Sequence[CheckResult],
+    judgements: Sequence[Judgement],
+    diagnosis: Diagnosis,
+) -> dict[str, Any]:
+    """Return the result as plain JSON values."""
+    return {
+        "schema": SCHEMA,
+        "run": facts.run,
+        "environment": facts.environment,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(facts.started)),
+        "duration_s": round(time.time() - facts.started, 3),
+        "exit_code": facts.exit_code,
+        "counts": dict(sorted(Counter(check.status for check in checks).items())),
+        "root_causes": msgspec.to_builtins(diagnosis.root_causes),
+        "unexplained": list(diagnosis.unexplained),
+        "unknown": list(diagnosis.unknown),
+        "verdicts": msgspec.to_builtins(list(judgements)),
+        "checks": msgspec.to_builtins(sorted(checks, key=lambda check: check.id)),
+    }
