@@ -19,6 +19,7 @@ from lab.inside import ask
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _END_WITHIN = 20.0
 _TAIL_LINES = 20
+_CHANGE_WITHIN = 60.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -94,6 +95,28 @@ def _logs(given: argparse.Namespace) -> int:
             print(f"==> {path} <==")
             lines = path.read_text(errors="replace").splitlines()
             print("\n".join(lines[-given.lines :]))
+    return OK
+
+
+def _fault(given: argparse.Namespace) -> int:
+    from lab import faults
+
+    if given.action == "list":
+        for fault in faults.everything().values():
+            print(f"{fault.name:<45} {fault.summary}")
+        return OK
+    record = _one(given.lab)
+    try:
+        named = [faults.find(name).name for name in given.names]
+    except LookupError as error:
+        raise LabError(f"{error.args[0]}; 'python -m lab fault list' shows them all") from None
+    question = {"ask": "fault", "action": given.action, "names": named}
+    answer = ask(Path(record.folder), question, patience=_CHANGE_WITHIN)
+    if "error" in answer:
+        raise LabError(answer["error"])
+    done = "healed" if given.action == "heal" else "applied"
+    rest = "settled" if answer["settled"] else "not settled"
+    print(f"{done}: {', '.join(named)}; {rest} after {answer['seconds']:.1f} s", file=sys.stderr)
     return OK
 
 
@@ -209,5 +232,13 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("part", nargs="?", default="", help="only logs with this in their name")
     logs.add_argument("--lines", type=int, default=_TAIL_LINES, metavar="COUNT")
     commands.add_parser("exec", help="run a command in a task: exec --lab N SERVICE -- COMMAND…")
+    fault = commands.add_parser("fault", help="list faults, put them in, heal them")
+    actions = fault.add_subparsers(metavar="ACTION", required=True, dest="action")
+    actions.add_parser("list", help="every fault, with what is wrong in one sentence")
+    for action, text in (("apply", "put faults into a running lab"), ("heal", "undo them")):
+        made = actions.add_parser(action, help=text)
+        made.add_argument("names", nargs="+", metavar="NAME")
+        made.add_argument("--lab", type=int, metavar="N", help="the lab's number (20..250)")
+    fault.set_defaults(run=_fault)
     command("serve", _serve, None).add_argument("order")
     return parser

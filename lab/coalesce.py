@@ -16,6 +16,7 @@ class Coalesced:
         """`name` is the thread's. Nothing is called before `start`."""
         self._work = work
         self._asked, self._ending = threading.Event(), threading.Event()
+        self._idle = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -26,6 +27,11 @@ class Coalesced:
         """Have the work done soon; returns at once."""
         self._asked.set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is asked for and nothing is under way."""
+        return self._idle.is_set() and not self._asked.is_set()
+
     def stop(self) -> None:
         """End after the call that is under way."""
         self._ending.set()
@@ -35,7 +41,9 @@ class Coalesced:
 
     def _run(self) -> None:
         while True:
+            self._idle.set()
             self._asked.wait()
+            self._idle.clear()
             self._asked.clear()
             if self._ending.is_set():
                 return

@@ -27,13 +27,13 @@ def run(arguments: list[str], labs: Path) -> NoReturn:
     _become(answer)
 
 
-def ask(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
+def ask(folder: Path, question: dict[str, Any], patience: float = _PATIENCE) -> dict[str, Any]:
     """Ask the lab that keeps its state in `folder`; `error` in the answer says why it could not."""
     elsewhere = Path(tempfile.gettempdir()) / f"hokusai-lab-{os.getuid()}-{folder.name}"
     for place in (folder, elsewhere):
         path = place / "control.sock"
         if path.exists():
-            return _exchange(path, question)
+            return _exchange(path, question, patience)
     return {"error": f"lab {folder.name} does not run"}
 
 
@@ -55,10 +55,10 @@ def _parse(arguments: list[str]) -> tuple[str, str, list[str]]:
     return number, service, argv
 
 
-def _exchange(path: Path, question: dict[str, Any]) -> dict[str, Any]:
+def _exchange(path: Path, question: dict[str, Any], patience: float) -> dict[str, Any]:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_PATIENCE)
+            connection.settimeout(patience)
             connection.connect(str(path))
             connection.sendall(json.dumps(question).encode() + b"\n")
             with connection.makefile("rb") as lines:

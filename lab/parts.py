@@ -101,6 +101,7 @@ class Parts:
         fidelity.name_balancers_as_aws(self._backends)
         fidelity.mend_cloud_map(self._backends)
         fidelity.allow_several_namespaces(self._backends)
+        fidelity.compare_rules_without_descriptions()
         fidelity.date_task_definitions(self._backends, self._hooks)
         self._start_followers()
         endpoint.start()
@@ -167,13 +168,24 @@ class Parts:
         self._controller.look_at_everything()
         self._edge_changes.ask()
 
+    def _at_rest(self) -> bool:
+        """Whether everything that follows a change of the control plane has happened."""
+        return (
+            self._database_changes.idle
+            and self._edge_changes.idle
+            and self._controller.at_rest()
+            and self._edge.settled()
+        )
+
     def _provision(self) -> None:
         from lab.aws.clients import Clients
+        from lab.beyond import BeyondAws
         from lab.platform import Platform
         from lab.provision import Secrets, provision
 
         clients = Clients(settings.aws_environment(self._network, self._credentials))
-        self._platform = Platform(clients, self._network)
+        beyond = BeyondAws(self._authority, self._database)
+        self._platform = Platform(clients, self._network, beyond)
         made = Secrets(
             database_password=secrets.token_urlsafe(24),
             secret_key=secrets.token_urlsafe(32),
@@ -190,6 +202,7 @@ class Parts:
 
     def _start_network(self) -> None:
         """Names, verdicts, load balancers and the lab's own socket."""
+        from lab.change import Changes
         from lab.control import ControlSocket
         from lab.dns import NameServer
         from lab.policy import PolicyServer
@@ -201,7 +214,13 @@ class Parts:
             self._network.resolver, RESOLVER_PORT, zones, self._vpc.resolves_names
         )
         policy = PolicyServer(self._sockets / _POLICY, self._vpc)
-        responders = {"inside": self._inside, "status": self._status}
+        changes = Changes(self._platform, self._at_rest)
+        responders = {
+            "inside": self._inside,
+            "status": self._status,
+            "fault": changes.fault,
+            "settle": changes.settle,
+        }
         control = ControlSocket(self._sockets, responders)
         for part in (resolver, policy, control):
             self._ends(part.close)

@@ -7,11 +7,14 @@ else; so it works in the lab's process and outside of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lab import names
 from lab.addresses import Network
 from lab.aws.clients import Clients
+
+if TYPE_CHECKING:
+    from lab.pki import Authority
 
 Container = dict[str, Any]
 
@@ -33,13 +36,33 @@ class Missing(LookupError):
     """The platform has no resource of this name."""
 
 
+class BeyondAws(Protocol):
+    """What somebody can change on a platform without AWS: certificates, roles in the database."""
+
+    @property
+    def authority(self) -> Authority:
+        """Who issues the platform's certificates."""
+
+    def sql(self, statement: str) -> None:
+        """Run a statement in the platform's database as its superuser."""
+
+
 class Platform:
     """Looks resources up by name, each time anew; every method raises Missing if there is none."""
 
-    def __init__(self, clients: Clients, network: Network) -> None:
-        """Nothing is asked before it is needed."""
+    def __init__(self, clients: Clients, network: Network, beyond: BeyondAws | None = None) -> None:
+        """Nothing is asked before it is needed. `beyond` is None outside of the lab's process."""
         self.aws = clients
         self.network = network
+        self._beyond = beyond
+        self._remembered: dict[str, Container] = {}
+
+    @property
+    def beyond(self) -> BeyondAws:
+        """What no AWS call reaches. Raises Missing outside of the lab's own process."""
+        if self._beyond is None:
+            raise Missing("only the lab's own process has a certificate authority and a database")
+        return self._beyond
 
     def group(self, name: str) -> str:
         """The id of a security group."""
@@ -111,20 +134,76 @@ class Platform:
         found = self.aws.ecs.describe_services(cluster=names.CLUSTER, services=[name])["services"]
         return dict(_only(found, "ECS service", name))
 
+    def task_addresses(self, service: str) -> dict[str, str]:
+        """The addresses of a service's running tasks, by task id."""
+        listed = self.aws.ecs.list_tasks(cluster=names.CLUSTER, serviceName=service)["taskArns"]
+        tasks = (
+            self.aws.ecs.describe_tasks(cluster=names.CLUSTER, tasks=listed)["tasks"]
+            if listed
+            else []
+        )
+        return {
+            task["taskArn"].rpartition("/")[2]: detail["value"]
+            for task in tasks
+            if task["lastStatus"] == "RUNNING"
+            for attachment in task["attachments"]
+            for detail in attachment["details"]
+            if detail["name"] == "privateIPv4Address"
+        }
+
     def revise(self, service: str, edit: Callable[[Container], None]) -> str:
         """Deploy a service with its present task definition as `edit` changes its container.
 
         Returns the ARN of the new revision.
         """
-        present = self.service(service)["taskDefinition"]
-        described = self.aws.ecs.describe_task_definition(taskDefinition=present)
-        definition: dict[str, Any] = dict(described["taskDefinition"])
+        arn = self.register(service, edit)
+        self.aws.ecs.update_service(cluster=names.CLUSTER, service=service, taskDefinition=arn)
+        return arn
+
+    def register(self, service: str, edit: Callable[[Container], None]) -> str:
+        """Register a revision as `edit` changes the deployed one, without deploying it."""
+        definition = self._deployed(service)
         edit(definition["containerDefinitions"][0])
         wanted = {key: definition[key] for key in _REGISTRABLE if definition.get(key)}
         registered = self.aws.ecs.register_task_definition(**wanted)["taskDefinition"]
-        arn = registered["taskDefinitionArn"]
-        self.aws.ecs.update_service(cluster=names.CLUSTER, service=service, taskDefinition=arn)
-        return arn
+        return str(registered["taskDefinitionArn"])
+
+    def redeploy(self, service: str, **options: Any) -> None:
+        """Deploy a service anew as it is; `options` are those of UpdateService."""
+        self.aws.ecs.update_service(
+            cluster=names.CLUSTER, service=service, forceNewDeployment=True, **options
+        )
+
+    def remember(self) -> None:
+        """Keep the services' containers as they are now, for `restore`."""
+        for service in names.SERVICES.values():
+            self._remembered[service] = self._deployed(service)["containerDefinitions"][0]
+
+    def restore(self, service: str, *, anew: bool = False) -> None:
+        """Deploy a service's container as it was remembered, if another one is deployed.
+
+        `anew` deploys it in any case: for what a task is only given when it starts.
+        """
+        wanted = self._remembered[service]
+        if anew or self._differs(service, wanted):
+            definition = self.register(service, lambda container: _become(container, wanted))
+            self.redeploy(service, taskDefinition=definition)
+
+    def _differs(self, service: str, wanted: Container) -> bool:
+        described = self.service(service)
+        newest = self.aws.ecs.list_task_definitions(familyPrefix=service, sort="DESC")
+        return (
+            self._deployed(service)["containerDefinitions"][0] != wanted
+            or described["taskDefinition"] not in newest["taskDefinitionArns"][:1]
+            or len(described["deployments"]) > 1
+            or described["deployments"][0]["rolloutState"] != "COMPLETED"
+            or "rolling back" in described["deployments"][0].get("rolloutStateReason", "")
+        )
+
+    def _deployed(self, service: str) -> dict[str, Any]:
+        present = self.service(service)["taskDefinition"]
+        described = self.aws.ecs.describe_task_definition(taskDefinition=present)
+        return dict(described["taskDefinition"])
 
 
 def set_variable(container: Container, name: str, value: str | None) -> None:
@@ -133,10 +212,21 @@ def set_variable(container: Container, name: str, value: str | None) -> None:
     container["environment"] = kept if value is None else [*kept, {"name": name, "value": value}]
 
 
+def set_secret(container: Container, name: str, source: str | None) -> None:
+    """Wire a secret variable of a container definition; None removes it."""
+    kept = [each for each in container.get("secrets", []) if each["name"] != name]
+    container["secrets"] = kept if source is None else [*kept, {"name": name, "valueFrom": source}]
+
+
 def set_image_tag(container: Container, tag: str) -> None:
     """Let a container definition use another tag of its image."""
     repository, _, _ = container["image"].rpartition(":")
     container["image"] = f"{repository}:{tag}"
+
+
+def _become(container: Container, other: Container) -> None:
+    container.clear()
+    container.update(other)
 
 
 def _only(found: Iterable[Any], kind: str, name: str) -> Any:

@@ -122,6 +122,24 @@ def allow_several_namespaces(backends: Backends) -> None:
     cloud_map.create_private_dns_namespace = create_private_dns_namespace
 
 
+def compare_rules_without_descriptions() -> None:
+    """A security-group rule is what it lets through: its description does not tell it apart."""
+    from moto.ec2.models.security_groups import SecurityGroupRule
+
+    def what(rule: Any) -> tuple[Any, ...]:
+        every = rule.ip_protocol == "-1"
+        ports = () if every else (str(rule.from_port), str(rule.to_port))
+        peers = (
+            rule.ip_range.get("CidrIp"),
+            rule.ip_range.get("CidrIpv6"),
+            rule.source_group.get("GroupId"),
+            rule.prefix_list_id.get("PrefixListId"),
+        )
+        return rule.ip_protocol, *ports, *peers
+
+    SecurityGroupRule.__eq__ = lambda one, other: what(one) == what(other)  # type: ignore[method-assign,assignment,misc]
+
+
 def date_task_definitions(backends: Backends, hooks: Hooks) -> None:
     """Task definitions: when, and by whom, each revision was registered."""
 

@@ -22,6 +22,7 @@ from lab.tempo import compressed
 
 _BUSY, _IDLE = 0.02, 0.2
 _WORKERS = 8
+_HOPELESS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -87,11 +88,19 @@ class Controller:
         with self._backends.lock:
             return not self._under_way and all(
                 service.primary.rollout != "IN_PROGRESS"
+                and _has_its_tasks(service)
                 and not any(
                     task.wanted != (task.last_status == "RUNNING") for task in _live(service)
                 )
                 for service in self._services.values()
             )
+
+    def at_rest(self) -> bool:
+        """Whether things are as they will stay: settled, or failing over and over again."""
+        if self.settled():
+            return True
+        with self._backends.lock:
+            return all(_as_it_will_stay(service) for service in self._services.values())
 
     def _run(self) -> None:
         while not self._ending.is_set():
@@ -203,6 +212,22 @@ class Controller:
             cluster.active_services_count = sum(
                 s.cluster == cluster.name and s.status == "ACTIVE" for s in services
             )
+
+
+def _has_its_tasks(service: Service) -> bool:
+    wanted = sum(task.wanted for task in service.tasks)
+    return service.primary.rollout == "FAILED" or wanted == service.desired
+
+
+def _as_it_will_stay(service: Service) -> bool:
+    primary = service.primary
+    hopeless = primary.failures_in_row >= _HOPELESS and not _will_give_up(service)
+    return primary.rollout != "IN_PROGRESS" or hopeless
+
+
+def _will_give_up(service: Service) -> bool:
+    breaker = service.options.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
+    return bool(breaker.get("enable"))
 
 
 def _live(service: Service) -> list[Task]:

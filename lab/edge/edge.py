@@ -59,6 +59,10 @@ class Edge:
             raise RuntimeError("the edge was not started")
         asyncio.run_coroutine_threadsafe(self._sync(), self._loop).result(timeout)
 
+    def settled(self) -> bool:
+        """Whether every target in use was checked since the last `sync`, and its state agrees."""
+        return self._targets.settled()
+
     def target_health(self, target_group_arn: str) -> tuple[TargetHealth, ...]:
         """What DescribeTargetHealth answers for this target group, draining targets included."""
         return self._targets.described(target_group_arn)

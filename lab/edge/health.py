@@ -55,6 +55,7 @@ class Record:
     since: float = field(default_factory=time.monotonic)
     good: int = 0
     bad: int = 0
+    checked: int = -1
 
     def note(self, finding: Finding, check: HealthCheck, registration: float) -> None:
         """Count one check and change the state when AWS's thresholds are met."""
@@ -112,8 +113,9 @@ async def check(
     where = Target(target.address, wanted.port or target.port)
     timeout = min(wanted.timeout, pace.health_timeout)
     deadline = time.monotonic() + timeout
+    patience = min(timeout, pace.health_connect)
     try:
-        wire = await connect(control, source, where, timeout, encrypted=wanted.protocol == "HTTPS")
+        wire = await connect(control, source, where, patience, encrypted=wanted.protocol == "HTTPS")
         try:
             status = await _status(wire, where, wanted.path, deadline)
         finally:

@@ -236,6 +236,8 @@ class Pace:
     settling: float = 0.1
     interval: float = 1.0
     health_timeout: float = 5.0
+    # Loopback connects in microseconds: what takes longer is a connection that is not let through.
+    health_connect: float = 0.4
     registration: float = 3.0
     connect_timeout: float = 1.0
     idle_timeout: float = 60.0

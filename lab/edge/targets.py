@@ -55,6 +55,13 @@ class Targets:
         self._wake.set()
         self._wake = asyncio.Event()
 
+    def settled(self) -> bool:
+        """Whether every target was checked since it was last asked for, and its state agrees."""
+        return all(
+            record.checked >= self._asked and record.settled()
+            for record in self._records.copy().values()
+        )
+
     async def stop(self) -> None:
         """End every watch."""
         watches = list(self._watches.values())
@@ -127,6 +134,7 @@ class Targets:
             group = self._control.target_group(key[0])
             if group is not None:
                 await self._check(key, record, group)
+            record.checked = asked
             # A check that was under way when it was asked for may have seen the old state.
             if asked == self._asked:
                 await self._pause(record, group)

@@ -4,6 +4,6 @@ A fault knows the platform only, nothing of the checks. It can be applied before
 and to a running lab alike; `heal` brings back what a healthy platform has, from whatever state.
 """
 
-from lab.faults.fault import FAULTS, Fault, find
+from lab.faults.fault import Fault, everything, find
 
-__all__ = ["FAULTS", "Fault", "find"]
+__all__ = ["Fault", "everything", "find"]

@@ -2,43 +2,62 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
 from lab.platform import Platform
 
-Change = Callable[[Platform], None]
+Change = Callable[[Platform], object]
 
-FAULTS: dict[str, Fault] = {}
-_MODULES = ("discovery", "services", "edge")
+_FAULTS: dict[str, Fault] = {}
+_MODULES = (
+    "tasks",
+    "wiring",
+    "secrets",
+    "database",
+    "discovery",
+    "network",
+    "edge",
+    "pki",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One named change. `summary` says what is wrong, in one sentence."""
+    """One named change.
+
+    `summary` says what is wrong, in one sentence. `changes` names the part of the platform that
+    is changed: two faults of one part would undo each other, so they are never put in together.
+    """
 
     name: str
     summary: str
+    changes: str
     apply: Change
     heal: Change
 
 
-def declare(name: str, summary: str, *, apply: Change, heal: Change) -> None:
+def declare(name: str, summary: str, *, changes: str, apply: Change, heal: Change) -> None:
     """Enter a fault into the table. Raises ValueError for a name that is taken."""
-    if name in FAULTS:
+    if name in _FAULTS:
         raise ValueError(f"there are two faults named '{name}'")
-    FAULTS[name] = Fault(name, summary, apply, heal)
+    _FAULTS[name] = Fault(name, summary, changes, apply, heal)
+
+
+def everything() -> dict[str, Fault]:
+    """Every fault by its name, in the order of their areas."""
+    for module in _MODULES:
+        import_module(f"lab.faults.{module}")
+    return _FAULTS
 
 
 def find(name: str) -> Fault:
     """The fault of a name. Raises LookupError that names the nearest ones."""
-    import difflib
-
-    for module in _MODULES:
-        import_module(f"lab.faults.{module}")
-    if name not in FAULTS:
-        near = difflib.get_close_matches(name, FAULTS, n=3)
+    known = everything()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise LookupError(f"there is no fault '{name}'{hint}")
-    return FAULTS[name]
+    return known[name]

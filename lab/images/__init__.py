@@ -10,7 +10,8 @@ from pathlib import Path
 TAGS = {
     "api": ("2025-08-06", "corrected", "breaker-inert", "breaker-stuck"),
     "auth": ("2025-08-06", "corrected"),
-    "mlflow": ("3.17",),
+    # Another tag of the same server: what is deployed differs, what it does does not.
+    "mlflow": ("3.17", "3.16"),
 }
 # Programs on the same framework share a host: it is imported, and kept in memory, once.
 HOSTS = {"web": ("api", "auth"), "mlflow": ("mlflow",)}

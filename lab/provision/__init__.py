@@ -22,3 +22,4 @@ def provision(platform: Platform, secrets: Secrets, certificate: Identity) -> No
     create_discovery(platform)
     create_edge(platform, certificate)
     create_services(platform)
+    platform.remember()

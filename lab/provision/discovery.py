@@ -11,19 +11,22 @@ _TTL = 10
 
 def create_discovery(platform: Platform, namespace: str = names.NAMESPACE) -> None:
     """Create a private namespace of the VPC with the platform's services in it."""
-    cloud_map = platform.aws.servicediscovery
-    cloud_map.create_private_dns_namespace(Name=namespace, Vpc=platform.vpc())
-    identifier = platform.namespace(namespace)
+    platform.aws.servicediscovery.create_private_dns_namespace(Name=namespace, Vpc=platform.vpc())
     for service in SERVICES:
-        cloud_map.create_service(
-            Name=service,
-            NamespaceId=identifier,
-            DnsConfig={
-                "RoutingPolicy": "MULTIVALUE",
-                "DnsRecords": [{"Type": "A", "TTL": _TTL}],
-            },
-            HealthCheckCustomConfig={"FailureThreshold": 1},
-        )
+        create_service(platform, platform.namespace(namespace), service)
+
+
+def create_service(platform: Platform, namespace_id: str, name: str) -> None:
+    """Create a Cloud Map service whose instances are found under its name."""
+    platform.aws.servicediscovery.create_service(
+        Name=name,
+        NamespaceId=namespace_id,
+        DnsConfig={
+            "RoutingPolicy": "MULTIVALUE",
+            "DnsRecords": [{"Type": "A", "TTL": _TTL}],
+        },
+        HealthCheckCustomConfig={"FailureThreshold": 1},
+    )
 
 
 def delete_discovery(platform: Platform, namespace: str) -> None:

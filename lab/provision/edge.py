@@ -11,6 +11,7 @@ from lab.provision.network import INTERNAL_BALANCER_GROUP
 
 # How the tasks reach the auth service inside the network is not known: a choice of the lab.
 INTERNAL_AUTH_PORT = 8000
+_HTTP = 80
 _API_PORT, _MLFLOW_PORT, _AUTH_PORT = 8001, 5000, 8000
 
 
@@ -77,10 +78,46 @@ def _create_target_groups(platform: Platform) -> None:
         )
 
 
+def fixed_response() -> Any:
+    """The action that answers 404 `Not Found`, as the main load balancer's default does."""
+    return {
+        "Type": "fixed-response",
+        "FixedResponseConfig": {
+            "StatusCode": "404",
+            "ContentType": "text/plain",
+            "MessageBody": "Not Found",
+        },
+    }
+
+
+def listen_for_registry(platform: Platform, port: int) -> None:
+    """Give the registry's load balancer its listener on 80 or 443 (again)."""
+    balancer = platform.balancer(names.REGISTRY_BALANCER)["LoadBalancerArn"]
+    if port == _HTTP:
+        _listen_on_80(platform, balancer)
+    else:
+        _registry_on_443(platform, balancer, _certificate_in_use(platform, names.AUTH_BALANCER))
+
+
+def listen_for_auth(platform: Platform) -> None:
+    """Give the auth service's load balancer its listener on 443 (again)."""
+    balancer = platform.balancer(names.AUTH_BALANCER)["LoadBalancerArn"]
+    auth = forward(platform.target_group(names.AUTH_TARGETS))
+    _listen_on_443(platform, balancer, _certificate_in_use(platform, names.MAIN_BALANCER), auth)
+
+
+def _certificate_in_use(platform: Platform, balancer: str) -> str:
+    return str(platform.listener(balancer, 443)["Certificates"][0]["CertificateArn"])
+
+
 def _create_registry(platform: Platform, certificate: str) -> None:
     balancer = _create_balancer(platform, names.REGISTRY_BALANCER)
-    api = forward(platform.target_group(names.REGISTRY_API_TARGETS))
     _listen_on_80(platform, balancer)
+    _registry_on_443(platform, balancer, certificate)
+
+
+def _registry_on_443(platform: Platform, balancer: str, certificate: str) -> None:
+    api = forward(platform.target_group(names.REGISTRY_API_TARGETS))
     listener = _listen_on_443(platform, balancer, certificate, api)
     _rule(platform, listener, 10, ["/api/mlflow/*"], api)
     _rule(platform, listener, 20, ["/api/*"], api)
@@ -97,16 +134,8 @@ def _create_auth(platform: Platform, certificate: str) -> None:
 
 def _create_main(platform: Platform, certificate: str) -> None:
     balancer = _create_balancer(platform, names.MAIN_BALANCER)
-    not_found = {
-        "Type": "fixed-response",
-        "FixedResponseConfig": {
-            "StatusCode": "404",
-            "ContentType": "text/plain",
-            "MessageBody": "Not Found",
-        },
-    }
     _listen_on_80(platform, balancer)
-    listener = _listen_on_443(platform, balancer, certificate, not_found)
+    listener = _listen_on_443(platform, balancer, certificate, fixed_response())
     api = forward(platform.target_group(names.MAIN_API_TARGETS))
     mlflow = forward(platform.target_group(names.MAIN_MLFLOW_TARGETS))
     _rule(platform, listener, 100, ["/api*", "/health"], api)

@@ -32,12 +32,12 @@ def task_rules(platform: Platform) -> list[Any]:
     internal = platform.group(INTERNAL_BALANCER_GROUP)
     tasks = platform.group(names.TASK_GROUP)
     return [
-        _from_group(balancer, 8001, "API from the load balancers"),
-        _from_group(balancer, 5000, "MLflow from the load balancers"),
-        _from_group(balancer, 8000, "Auth from the load balancers"),
-        _from_group(internal, 8000, "Auth from the internal load balancer"),
-        _from_group(tasks, 5000, "API to MLflow"),
-        _from_group(tasks, 8000, "API to auth"),
+        from_group(balancer, 8001, "API from the load balancers"),
+        from_group(balancer, 5000, "MLflow from the load balancers"),
+        from_group(balancer, 8000, "Auth from the load balancers"),
+        from_group(internal, 8000, "Auth from the internal load balancer"),
+        from_group(tasks, 5000, "API to MLflow"),
+        from_group(tasks, 8000, "API to auth"),
     ]
 
 
@@ -99,12 +99,12 @@ def _create_groups(platform: Platform, vpc: str) -> None:
     internal = _create_group(platform, vpc, INTERNAL_BALANCER_GROUP, "Internal load balancer")
     tasks = _create_group(platform, vpc, names.TASK_GROUP, "ECS tasks")
     database = _create_group(platform, vpc, names.DATABASE_GROUP, "RDS PostgreSQL")
-    from_anywhere = [_from_range(_ANYWHERE, 80, "HTTP"), _from_range(_ANYWHERE, 443, "HTTPS")]
+    from_anywhere = [from_range(_ANYWHERE, 80, "HTTP"), from_range(_ANYWHERE, 443, "HTTPS")]
     for group, rules in (
         (balancer, from_anywhere),
-        (internal, [_from_group(tasks, 8000, "Auth for the tasks")]),
+        (internal, [from_group(tasks, 8000, "Auth for the tasks")]),
         (tasks, task_rules(platform)),
-        (database, [_from_group(tasks, 5432, "PostgreSQL from the tasks")]),
+        (database, [from_group(tasks, 5432, "PostgreSQL from the tasks")]),
     ):
         platform.aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rules)
 
@@ -118,12 +118,14 @@ def _create_group(platform: Platform, vpc: str, name: str, description: str) -> 
     )["GroupId"]
 
 
-def _from_group(group: str, port: int, description: str) -> Any:
+def from_group(group: str, port: int, description: str) -> Any:
+    """An ingress rule that admits the members of a security group to a TCP port."""
     pair = {"GroupId": group, "Description": description}
     return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [pair]}
 
 
-def _from_range(cidr: str, port: int, description: str) -> Any:
+def from_range(cidr: str, port: int, description: str) -> Any:
+    """An ingress rule that admits an address range to a TCP port."""
     ranges = [{"CidrIp": cidr, "Description": description}]
     return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": ranges}
 
