@@ -130,14 +130,14 @@ def compare_rules_without_descriptions() -> None:
         every = rule.ip_protocol == "-1"
         ports = () if every else (str(rule.from_port), str(rule.to_port))
         peers = (
-            rule.ip_range.get("CidrIp"),
-            rule.ip_range.get("CidrIpv6"),
-            rule.source_group.get("GroupId"),
-            rule.prefix_list_id.get("PrefixListId"),
+            (rule.ip_range or {}).get("CidrIp"),
+            (rule.ip_range or {}).get("CidrIpv6"),
+            (rule.source_group or {}).get("GroupId"),
+            (rule.prefix_list_id or {}).get("PrefixListId"),
         )
         return rule.ip_protocol, *ports, *peers
 
-    SecurityGroupRule.__eq__ = lambda one, other: what(one) == what(other)  # type: ignore[method-assign,assignment,misc]
+    SecurityGroupRule.__eq__ = lambda one, other: what(one) == what(other)  # type: ignore[method-assign]
 
 
 def date_task_definitions(backends: Backends, hooks: Hooks) -> None:
