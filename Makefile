@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test lab lint unit
+.PHONY: help setup reproduce check test matrix lab lint unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ reproduce: .venv/.installed ## the main job: reproduce all documented failures o
 
 test: .venv/.installed ## every check on one environment: ENV=local|dev|prod [SCENARIO=…] [ARGS=…]
 	$(PYTEST) --env $(ENV) $(SCENARIO_ARG) $(ARGS)
+
+matrix: .venv/.installed ## every fault against every check, in two labs at once: [ARGS="--pairs N --seed N"]
+	$(PYTEST) tests/matrix/test_matrix.py -n 2 --dist worksteal -p no:allure_pytest $(ARGS)
 
 lab: .venv/.installed ## keep a lab running in the foreground: [SCENARIO=…]
 	$(PY) -m lab run $(SCENARIO_ARG)

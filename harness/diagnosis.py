@@ -45,7 +45,10 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class RootCause(msgspec.Struct, frozen=True, kw_only=True):
-    """A failed cause check that nothing else that failed explains."""
+    """A failed cause check that nothing else that failed explains.
+
+    ``same`` are other failed cause checks that the very same change mends: one cause, not several.
+    """
 
     check: str
     finding: Finding
@@ -53,6 +56,7 @@ class RootCause(msgspec.Struct, frozen=True, kw_only=True):
     consequences: tuple[str, ...]
     probes: tuple[str, ...]
     prove: str
+    same: tuple[str, ...] = ()
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,11 +95,35 @@ def diagnose(
     roots = [id for id in sorted(failed) if not (_upstream(graph, id) & failed)]
     found = [_root_cause(graph, id, causes, failed, wrong, environment) for id in roots]
     found.sort(key=lambda cause: (-len(cause.explains), causes[cause.check].severity, cause.check))
+    found = _merged(found)
     explained = {failure for cause in found for failure in cause.explains}
     return Diagnosis(
         root_causes=tuple(found),
         unexplained=tuple(sorted(wrong - explained)),
         unknown=tuple(sorted(id for id in unknown if _could_explain(graph, id, wrong, failed))),
+    )
+
+
+def _merged(causes: Iterable[RootCause]) -> list[RootCause]:
+    """Take together what one change mends; the first of each, which explains most, speaks."""
+    by_change: dict[tuple[str, ...], RootCause] = {}
+    for cause in causes:
+        change = cause.finding.mend or (cause.check,)
+        first = by_change.get(change)
+        by_change[change] = cause if first is None else _with(first, cause)
+    return list(by_change.values())
+
+
+def _with(first: RootCause, other: RootCause) -> RootCause:
+    def both(one: Iterable[str], two: Iterable[str]) -> tuple[str, ...]:
+        return tuple(sorted({*one, *two}))
+
+    return msgspec.structs.replace(
+        first,
+        explains=both(first.explains, other.explains),
+        consequences=both(first.consequences, other.consequences),
+        probes=both(first.probes, other.probes),
+        same=(*first.same, other.check),
     )
 
 

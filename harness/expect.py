@@ -12,6 +12,15 @@ from harness.signatures import evidence
 O = TypeVar("O", bound=Observation)  # noqa: E741
 
 
+# What the registry says when it is authentication that does not work, whatever the status code.
+FROM_AUTHENTICATION = (
+    "Authentication service error",
+    "Authentication service timeout",
+    "Authentication service unavailable",
+    "Rate limit exceeded",
+)
+
+
 class NoAnswer(Exception):
     """The transport broke: there is no answer to judge, and that itself is the finding."""
 
@@ -63,7 +72,8 @@ def past_authentication(observation: HttpObservation) -> HttpObservation:
     What lies behind authentication cannot be judged while every form of a valid key is refused.
     """
     __tracebackhide__ = True
-    if answered(observation).status in REFUSED:
+    behind = answered(observation).body
+    if observation.status in REFUSED or any(text in behind for text in FROM_AUTHENTICATION):
         raise CannotJudge(
             f"no form of the API key gets past authentication: {evidence(observation)}"
         )

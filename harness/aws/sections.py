@@ -262,6 +262,16 @@ def all_load_balancers(at: At) -> dict[str, Any]:
     return at.aws.read("elbv2", "describe_load_balancers")
 
 
+@section("route-tables", "ec2.describe_route_tables", "load-balancers")
+def route_tables(at: At) -> dict[str, Any]:
+    """The route tables of the load balancers' subnets, and of their VPCs."""
+    vpcs = sorted({each["VpcId"] for each in at.earlier["load-balancers"]["LoadBalancers"]})
+    if not vpcs:
+        return {"RouteTables": []}
+    wanted = {"Name": "vpc-id", "Values": vpcs}
+    return at.aws.read("ec2", "describe_route_tables", Filters=[wanted])
+
+
 @section("listeners", "elbv2.describe_listeners", "load-balancers")
 def listeners(at: At) -> dict[str, Any]:
     """The listeners of those load balancers, by load balancer."""

@@ -25,6 +25,16 @@ def service(services: AwsObservation, name: str) -> Json:
     return next((each for each in found if each["serviceName"] == name), {})
 
 
+def deployed_at(service_description: Json) -> float:
+    """Return when the deployment that a service is to have was made, in epoch seconds."""
+    made = [
+        float(each.get("createdAt") or 0)
+        for each in service_description.get("deployments", [])
+        if each.get("status") == "PRIMARY"
+    ]
+    return max(made, default=0.0)
+
+
 def running_tasks(tasks: AwsObservation, service_name: str) -> list[Json]:
     """Return the running tasks of a service, the newest first."""
     mine = [t for t in _tasks(tasks, service_name) if t.get("lastStatus") == "RUNNING"]

@@ -222,7 +222,8 @@ def _has_its_tasks(service: Service) -> bool:
 def _as_it_will_stay(service: Service) -> bool:
     primary = service.primary
     hopeless = primary.failures_in_row >= _HOPELESS and not _will_give_up(service)
-    return primary.rollout != "IN_PROGRESS" or hopeless
+    finished = primary.rollout != "IN_PROGRESS" and _has_its_tasks(service)
+    return finished or hopeless
 
 
 def _will_give_up(service: Service) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from harness.environment import Environment
 from harness.plugin.declare import probe
-from harness.specs import HttpProbe, KeyForm
+from harness.specs import HttpProbe, KeyForm, TlsProbe
 
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
 
@@ -46,3 +47,10 @@ def api_description(environment: Environment) -> HttpProbe:
         deadline=environment.limits.deadline,
         max_bytes=1_048_576,
     )
+
+
+@probe
+def handshake(environment: Environment) -> TlsProbe:
+    """A TLS handshake with the registry."""
+    host = urlsplit(environment.registry.url).hostname or ""
+    return TlsProbe(host=host, deadline=environment.limits.deadline)

@@ -12,7 +12,7 @@ from harness.environment import Environment
 from harness.observation import HttpObservation, TlsObservation
 from harness.plugin.declare import probe, symptom
 from harness.signatures import evidence
-from harness.specs import ClientProbe, HttpProbe, TlsProbe
+from harness.specs import ClientProbe, HttpProbe
 
 FAILURE = "ssl-tls"
 DAY = 86_400
@@ -35,12 +35,6 @@ def ordinary_client(environment: Environment) -> ClientProbe:
     return ClientProbe(
         url=f"http://{_host(environment)}{PATH}", deadline=environment.limits.deadline
     )
-
-
-@probe
-def handshake(environment: Environment) -> TlsProbe:
-    """A TLS handshake with the registry."""
-    return TlsProbe(host=_host(environment), deadline=environment.limits.deadline)
 
 
 @pytest.mark.p3

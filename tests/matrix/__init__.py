@@ -1,1 +1,1 @@
-"""Every fault × every check: what each fault turns red, and what the diagnosis makes of it."""
+"""Every fault against every check: what turns red, and what the diagnosis makes of it."""

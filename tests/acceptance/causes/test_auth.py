@@ -11,7 +11,7 @@ from harness.aws import view
 from harness.environment import Environment
 from harness.expect import CannotJudge
 from harness.finding import Finding, aws, require
-from harness.observation import HttpObservation
+from harness.observation import FailureKind, HttpObservation
 from harness.plugin.declare import cause, probe
 from harness.signatures import evidence
 from harness.specs import HttpProbe
@@ -168,17 +168,22 @@ def test_the_api_validates_keys_for_its_own_service_id(
 @pytest.mark.p1
 @cause
 def test_the_api_names_the_auth_service(
-    environment: Environment, api_variables: dict[str, str]
+    environment: Environment,
+    api_variables: dict[str, str],
+    auth_health_inside: HttpObservation,
 ) -> None:
-    """The API is given the auth service's address."""
+    """The API is given a name of the auth service, and one that exists."""
     observed = api_variables.get("AUTH_SERVICE_URL", "")
+    host, failure = view.host_of(observed), auth_health_inside.failure
+    unknown = failure is not None and failure.kind == FailureKind.DNS_NXDOMAIN
     require(
-        bool(view.host_of(observed)) and not view.is_address(view.host_of(observed)),
+        bool(host) and not view.is_address(host) and not unknown,
         Finding(
             what="the API is not given a name of the auth service",
             resource=f"task definition of {view.names(environment).services['api'].service}",
-            expected="AUTH_SERVICE_URL with a host name",
-            observed=f"AUTH_SERVICE_URL={observed}" if observed else "AUTH_SERVICE_URL not set",
+            expected="AUTH_SERVICE_URL with a host name that exists",
+            observed=(f"AUTH_SERVICE_URL={observed}" if observed else "AUTH_SERVICE_URL not set")
+            + (", a name that does not exist" if unknown else ""),
             mend=revising.with_variable(
                 environment, "api", "AUTH_SERVICE_URL", environment.need("auth.url")
             ),

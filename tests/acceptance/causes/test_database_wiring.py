@@ -171,26 +171,49 @@ def test_the_api_is_given_the_password_from_the_secret(
 
 @pytest.mark.p0
 @cause
-def test_the_api_was_started_after_the_secrets_last_change(
-    environment: Environment, tasks: AwsObservation, secret: AwsObservation
+def test_the_tasks_were_started_after_the_secrets_last_change(
+    environment: Environment,
+    services: AwsObservation,
+    task_definitions: AwsObservation,
+    tasks: AwsObservation,
+    secret: AwsObservation,
 ) -> None:
-    """The running task has the secret's current value: a task is given it when it starts."""
-    target = view.names(environment).services["api"].service
-    running = view.running_tasks(tasks, target)
-    if not running or secret.failure is not None:
-        raise CannotJudge("there is no running API task, or no secret, to compare")
-    changed = float(secret.response.get("LastChangedDate") or 0)
-    started = float(running[0].get("startedAt") or 0)
+    """The running tasks have the secret's current value: a task is given it when it starts."""
+    if secret.failure is not None:
+        raise CannotJudge(str(secret.failure))
+    changed, names = float(secret.response.get("LastChangedDate") or 0), view.names(environment)
+    started = {
+        name: float(running[0].get("startedAt") or 0)
+        for name, each in names.services.items()
+        if _is_given(secret, services, task_definitions, each.service, each.container)
+        and (running := view.running_tasks(tasks, each.service))
+    }
+    stale = [name for name in started if started[name] < changed]
     require(
-        started >= changed,
+        not stale,
         Finding(
-            what="the secret was changed after the API's task was started with its old value",
-            resource=f"ECS service {target}",
-            expected="a task started after the secret's last change",
-            observed=f"the secret changed {changed - started:.0f} s after the task started",
-            mend=(revising.deployed(environment, "api"),),
+            what="the secret was changed after the tasks were started with its old value",
+            resource=", ".join(f"ECS service {names.services[name].service}" for name in stale),
+            expected="tasks started after the secret's last change",
+            observed="; ".join(
+                f"the secret changed {changed - started[name]:.0f} s after the {name} task started"
+                for name in stale
+            ),
+            mend=tuple(revising.deployed(environment, name) for name in stale),
         ),
     )
+
+
+def _is_given(
+    secret: AwsObservation,
+    services: AwsObservation,
+    definitions: AwsObservation,
+    service: str,
+    container: str,
+) -> bool:
+    deployed = view.service(services, service).get("taskDefinition")
+    wired = view.secrets(view.container(view.definition(definitions, deployed), container))
+    return any(source.startswith(secret.response.get("ARN", "?")) for source in wired.values())
 
 
 @pytest.mark.p0

@@ -11,13 +11,14 @@ from harness.aws import view
 from harness.environment import Environment
 from harness.expect import CannotJudge
 from harness.finding import Finding, aws, require
-from harness.observation import AwsObservation, HttpObservation
+from harness.observation import AwsObservation, FailureKind, HttpObservation, TlsObservation
 from harness.plugin.declare import cause, probe
 from harness.signatures import evidence
 from harness.specs import HttpProbe
 from tests.acceptance.conftest import SEARCH
 
 HTTP, HTTPS = 80, 443
+DAY = 86_400
 SAMPLES = ("/health", "/api/health", f"/api/mlflow{SEARCH.partition('?')[0]}")
 
 
@@ -247,20 +248,23 @@ def test_the_listeners_certificate_is_good(
     environment: Environment,
     registry_listeners: dict[int, view.Json],
     certificates: AwsObservation,
+    handshake: TlsObservation,
 ) -> None:
-    """The certificate on port 443 is issued, in date, and covers the registry's name."""
+    """The certificate on port 443 is issued, in date, for the registry's name, and trusted."""
     attached = registry_listeners.get(HTTPS, {}).get("Certificates", [])
     if not attached:
         raise CannotJudge("there is no listener with a certificate on port 443")
     certificate = certificates.response.get(attached[0]["CertificateArn"], {})
     host = view.host_of(environment.registry.url)
-    wrong = _wrong_with(certificate, host)
+    wrong = _wrong_with(certificate, host, environment.tls.min_days_left)
+    refused = handshake.failure is not None and handshake.failure.kind == FailureKind.TLS_VERIFY
+    wrong += [f"clients refuse it: {handshake.failure}"] if refused and not wrong else []
     require(
         not wrong,
         Finding(
             what="the registry's certificate is not good",
             resource=f"certificate {attached[0]['CertificateArn']}",
-            expected=f"issued, in date, for {host}",
+            expected=f"issued, in date, for {host}, with its chain",
             observed="; ".join(wrong),
             mend=(
                 "aws acm list-certificates   # choose one for the name, or import one, then:",
@@ -271,12 +275,14 @@ def test_the_listeners_certificate_is_good(
     )
 
 
-def _wrong_with(certificate: view.Json, host: str) -> list[str]:
+def _wrong_with(certificate: view.Json, host: str, days: int) -> list[str]:
     now = time.time()
+    until = float(certificate.get("NotAfter") or now + (days + 1) * DAY)
     names = {*certificate.get("SubjectAlternativeNames", []), certificate.get("DomainName", "")}
     checks = (
         (certificate.get("Status") in ("ISSUED", None), f"status {certificate.get('Status')}"),
-        (float(certificate.get("NotAfter") or now + 1) > now, "expired"),
+        (until > now, "expired"),
+        (not 0 < until - now < days * DAY, f"expires in {(until - now) / DAY:.0f} days"),
         (float(certificate.get("NotBefore") or 0) <= now, "not valid yet"),
         (any(_covers(name, host) for name in names), f"for {', '.join(sorted(names))}"),
     )

@@ -10,7 +10,7 @@ from harness.aws import view
 from harness.environment import Environment
 from harness.expect import CannotJudge
 from harness.finding import Finding, require
-from harness.observation import DnsObservation, FailureKind, HttpObservation
+from harness.observation import AwsObservation, DnsObservation, FailureKind, HttpObservation
 from harness.plugin.declare import cause, probe
 from harness.signatures import evidence
 from harness.specs import DnsProbe, HttpProbe
@@ -152,6 +152,31 @@ def test_mlflow_is_given_its_database_user(
             expected=f"DB_USER={wanted}",
             observed=f"DB_USER={observed}" if observed else "DB_USER not set",
             mend=revising.with_variable(environment, "mlflow", "DB_USER", wanted),
+        ),
+    )
+
+
+@pytest.mark.p0
+@cause
+def test_mlflow_is_given_the_databases_address(
+    environment: Environment, database: AwsObservation, mlflow_variables: dict[str, str]
+) -> None:
+    """MLflow's own DB_HOST and DB_PORT are those of the RDS instance."""
+    if "DB_HOST" not in mlflow_variables or not database.response.get("DBInstances"):
+        raise CannotJudge("MLflow's task definition has no DB_HOST, or there is no instance")
+    endpoint = database.response["DBInstances"][0]["Endpoint"]
+    wanted = {"DB_HOST": endpoint["Address"], "DB_PORT": str(endpoint["Port"])}
+    observed = {"DB_PORT": "5432", **mlflow_variables}
+    wrong = [name for name, value in wanted.items() if observed[name] != value]
+    first = wrong[0] if wrong else "DB_HOST"
+    require(
+        not wrong,
+        Finding(
+            what="MLflow is given another database address than the instance has",
+            resource=f"task definition of {view.names(environment).services['mlflow'].service}",
+            expected=f"{first}={wanted[first]}",
+            observed=f"{first}={observed[first]}",
+            mend=revising.with_variable(environment, "mlflow", first, wanted[first]),
         ),
     )
 

@@ -181,6 +181,54 @@ def test_no_network_acl_denies_the_tasks(
     )
 
 
+@pytest.mark.p0
+@cause
+def test_the_load_balancers_subnets_lead_to_the_internet(
+    load_balancers: AwsObservation, route_tables: AwsObservation
+) -> None:
+    """The subnets of every internet-facing load balancer have a route to an internet gateway."""
+    public = {
+        zone["SubnetId"]
+        for each in load_balancers.response["LoadBalancers"]
+        if each["Scheme"] == "internet-facing"
+        for zone in each["AvailabilityZones"]
+    }
+    tables = {subnet: _table(route_tables.response["RouteTables"], subnet) for subnet in public}
+    cut_off = {
+        table.get("RouteTableId", f"the table of {subnet}"): table.get("VpcId", "")
+        for subnet, table in sorted(tables.items())
+        if not any(map(_to_the_internet, table.get("Routes", [])))
+    }
+    require(
+        not cut_off,
+        Finding(
+            what="the load balancer's subnets have no route to the internet",
+            resource=f"route table {', '.join(cut_off)}",
+            expected="0.0.0.0/0 by an internet gateway",
+            observed="no such route",
+            mend=tuple(
+                f"aws ec2 create-route --route-table-id {table} --destination-cidr-block 0.0.0.0/0 "
+                '--gateway-id "$(aws ec2 describe-internet-gateways --filters '
+                f"Name=attachment.vpc-id,Values={vpc} "
+                "--query 'InternetGateways[0].InternetGatewayId' --output text)\""
+                for table, vpc in cut_off.items()
+            ),
+        ),
+    )
+
+
+def _table(tables: list[view.Json], subnet: str) -> view.Json:
+    """The subnet's own route table, else the main one."""
+    own = (t for t in tables if any(a.get("SubnetId") == subnet for a in t["Associations"]))
+    main = (t for t in tables if any(a.get("Main") for a in t["Associations"]))
+    return next(own, next(main, {}))
+
+
+def _to_the_internet(route: view.Json) -> bool:
+    gateway = str(route.get("GatewayId", ""))
+    return route.get("DestinationCidrBlock") == "0.0.0.0/0" and gateway.startswith("igw-")
+
+
 def _deciding(entries: list[view.Json], egress: bool, port: int, address: str) -> view.Json:
     ordered = sorted(entries, key=lambda entry: int(entry["RuleNumber"]))
     matching = (

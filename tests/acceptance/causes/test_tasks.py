@@ -50,13 +50,17 @@ def test_the_service_wants_tasks(
 @every_service
 @cause
 def test_the_tasks_of_the_service_start(
-    name: str, environment: Environment, tasks: AwsObservation
+    name: str, environment: Environment, services: AwsObservation, tasks: AwsObservation
 ) -> None:
-    """No task of the service has ended by itself since the last one was started."""
+    """No task has ended by itself since the last one was started, or else was to be deployed."""
     names = view.names(environment)
     target = names.services[name].service
     running = view.running_tasks(tasks, target)
-    since = float(running[0].get("startedAt") or 0) if running else 0.0
+    since = float(
+        running[0].get("startedAt") or 0
+        if running
+        else view.deployed_at(_service(environment, services, name))
+    )
     ended = [
         task
         for task in view.stopped_tasks(tasks, target)

@@ -13,7 +13,7 @@ from lab.images.api import database, overall, reports
 from lab.images.api.build import Breaker
 from lab.images.api.settings import Settings
 
-BOUND_S = 2.5
+BOUND_S = 1.5
 VERSION = "corrected"
 
 
