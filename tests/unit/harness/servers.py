@@ -60,8 +60,8 @@ def answering(answer: bytes, seen: list[bytes] | None = None) -> Handler:
 
 
 def http_answer(status: str, body: bytes, *headers: str) -> bytes:
-    """Return a whole HTTP answer."""
-    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers]
+    """Return a whole HTTP answer, after which the server closes."""
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", "connection: close", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
