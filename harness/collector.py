@@ -10,8 +10,10 @@ import contextlib
 import itertools
 import threading
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -22,6 +24,7 @@ from harness.specs import RUNNER, Probe
 
 AT_ONCE = 256
 CLOSE_WITHIN = 5.0
+PACKAGE = Path(__file__).parent
 T = TypeVar("T")
 
 
@@ -163,11 +166,20 @@ async def _never_raising(
     try:
         seen = await asking
     except Exception as error:
-        failure = Failure(
-            kind=FailureKind.INTERNAL_ERROR, message=f"the probe failed with {type(error).__name__}"
-        )
+        message = f"the probe failed with {type(error).__name__} at {_raised_at(error)}"
+        failure = Failure(kind=FailureKind.INTERNAL_ERROR, message=message)
         return [unanswered(probe, failure) for probe in probes]
     return seen if isinstance(seen, list) else [seen]
+
+
+def _raised_at(error: Exception) -> str:
+    """Return where ``error`` was raised; not its text, which may quote what was sent."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if PACKAGE in Path(frame.filename).parents]
+    places = dict.fromkeys(
+        f"{Path(frame.filename).name}:{frame.lineno}" for frame in (*own[-1:], *frames[-1:])
+    )
+    return ", ".join(places)
 
 
 async def in_thread(work: Callable[[], T], deadline: float) -> T:

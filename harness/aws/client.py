@@ -6,6 +6,7 @@ all others say something about the platform.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ NEVER = frozenset({"get_secret_value", "get_parameter", "get_parameters"})
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 INVALID = ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch")
+MAKE_ATTEMPTS = 20
 IAM_PREFIX = {"elbv2": "elasticloadbalancing", "logs": "logs"}
 CREDENTIALS_REMEDY = (
     "give AWS credentials as for the aws CLI: AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
@@ -50,7 +52,7 @@ class Clients:
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._make(service)
+                self._clients[service] = _steadily(lambda: self._make(service))
             return self._clients[service]
 
     def _make(self, service: str) -> Any:
@@ -67,6 +69,15 @@ class Clients:
             user_agent_extra="hokusai-acceptance",
         )
         return self._session.client(service, config=config)
+
+
+def _steadily(make: Callable[[], Any]) -> Any:
+    # botocore goes through os.environ for proxies, while pytest enters and removes its
+    # PYTEST_CURRENT_TEST in another thread: a name that is gone when its turn comes is a KeyError.
+    for _ in range(MAKE_ATTEMPTS - 1):
+        with contextlib.suppress(KeyError):
+            return make()
+    return make()
 
 
 def iam_action(service: str, operation: str) -> str:
