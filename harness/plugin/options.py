@@ -39,14 +39,15 @@ def add(parser: pytest.Parser) -> None:
         "--replay",
         metavar="FILE",
         type=Path,
-        help="judge the observations of an earlier run again, without any environment",
+        help="judge the observations of an earlier run again, without any environment (with the =: "
+        "pytest takes a path that stands alone for a place of tests)",
     )
     group.addoption(
         "--reports",
         metavar="FOLDER",
         type=Path,
         default=Path("reports"),
-        help="where the reports of the run go: FOLDER/<env>/<run-id>/ (default: reports)",
+        help="where the reports of the run go: FOLDER/<env>/<run-id>/ (default: reports; with the =)",
     )
 
 

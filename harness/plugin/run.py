@@ -94,7 +94,7 @@ def new_folder(reports: Path, environment_name: str) -> Path:
     except OSError as error:
         raise UsageError(
             f"{folder}: the report folder cannot be made: {error.strerror}; "
-            "choose another with --reports FOLDER"
+            "choose another with --reports=FOLDER"
         ) from None
     return folder
 
