@@ -47,7 +47,7 @@ def add(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         type=Path,
         default=Path("reports"),
-        help="where the reports of the run go: FOLDER/<env>/<run-id>/ (default: reports; with the =)",
+        help="where the reports of the run go: FOLDER/<env>/<run-id>/ (default: reports)",
     )
 
 
