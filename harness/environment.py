@@ -63,7 +63,9 @@ class Service(_Section, frozen=True, kw_only=True):
     """One ECS service and the container in it that does the work.
 
     ``image`` is how the expected image's reference ends (a tag or a digest); ``health`` is the
-    path and the HTTP codes of its load balancer's health check.
+    path and the HTTP codes of its load balancer's health check. ``load_balancer`` is that load
+    balancer's name: without it, it is the one whose listeners lead to the target group, and cannot
+    be found once none does.
     """
 
     service: str
@@ -72,6 +74,7 @@ class Service(_Section, frozen=True, kw_only=True):
     target_group: str
     health: tuple[str, str]
     image: str | None = None
+    load_balancer: str | None = None
 
 
 class Aws(_Section, frozen=True, kw_only=True):

@@ -89,6 +89,7 @@ class Parts:
         from lab.aws.backends import Backends
         from lab.aws.hooks import Hooks
         from lab.aws.interfaces import Interfaces
+        from lab.aws.permissions import Permissions
         from lab.aws.preload import preload
         from lab.aws.server import Endpoint
         from lab.vpc import Vpc
@@ -101,8 +102,11 @@ class Parts:
         fidelity.name_balancers_as_aws(self._backends)
         fidelity.mend_cloud_map(self._backends)
         fidelity.allow_several_namespaces(self._backends)
+        fidelity.tell_which_balancers_lead_to_a_group(self._backends)
         fidelity.compare_rules_without_descriptions()
+        fidelity.filter_discovery_services(self._backends, self._hooks)
         fidelity.date_task_definitions(self._backends, self._hooks)
+        self._hooks.gate(Permissions(self._backends, self._credentials.access_key).gate)
         self._start_followers()
         endpoint.start()
         self._ends(endpoint.close)
@@ -183,7 +187,9 @@ class Parts:
         from lab.platform import Platform
         from lab.provision import Secrets, provision
 
-        clients = Clients(settings.aws_environment(self._network, self._credentials))
+        # Credentials of the lab's own: whatever its user may not do, faults still can.
+        own = settings.Credentials.generate()
+        clients = Clients(settings.aws_environment(self._network, own))
         beyond = BeyondAws(self._authority, self._database)
         self._platform = Platform(clients, self._network, beyond)
         made = Secrets(

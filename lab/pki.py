@@ -74,9 +74,9 @@ class Authority:
         leaf = self._leaf(names, not_before=yesterday - 90 * _A_DAY, not_after=yesterday)
         return Identity(b"".join(pem.bytes() for pem in leaf.cert_chain_pems), _key(leaf))
 
-    def expiring(self, days: int) -> Identity:
-        """A certificate of the public names that is good for so many days more."""
-        return self.issue(not_after=dt.datetime.now(dt.UTC) + days * _A_DAY)
+    def expiring(self, after: dt.timedelta) -> Identity:
+        """A certificate of the public names that is good for so long."""
+        return self.issue(not_after=dt.datetime.now(dt.UTC) + after)
 
     def wrong_name(self) -> Identity:
         """A valid certificate of this authority that covers none of the platform's names."""

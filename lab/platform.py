@@ -191,10 +191,11 @@ class Platform:
 
     def _differs(self, service: str, wanted: Container) -> bool:
         described = self.service(service)
-        newest = self.aws.ecs.list_task_definitions(familyPrefix=service, sort="DESC")
+        known = self.aws.ecs.list_task_definitions(familyPrefix=service)["taskDefinitionArns"]
+        newest = max(known, key=lambda arn: int(arn.rpartition(":")[2]))
         return (
             self._deployed(service)["containerDefinitions"][0] != wanted
-            or described["taskDefinition"] not in newest["taskDefinitionArns"][:1]
+            or described["taskDefinition"] != newest
             or len(described["deployments"]) > 1
             or described["deployments"][0]["rolloutState"] != "COMPLETED"
             or "rolling back" in described["deployments"][0].get("rolloutStateReason", "")

@@ -37,7 +37,7 @@ class Clients:
         self._lock = threading.Lock()
         self._session: Any = None
 
-    def read(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    def read(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """Return the response of a read operation, all pages merged, as plain JSON values.
 
         Raises StageError: NOT_PERMITTED names the IAM action, AWS_ERROR carries AWS's own words.

@@ -19,7 +19,7 @@ ARNS_PER_CALL = 20
 class Reader(Protocol):
     """Reads one operation; see ``harness.aws.client``."""
 
-    def read(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    def read(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """Return the response of a read operation."""
 
 
@@ -99,6 +99,22 @@ def tasks(at: At) -> dict[str, Any]:
         for task in at.aws.read("ecs", "describe_tasks", cluster=cluster, tasks=batch)["tasks"]
     ]
     return {"tasks": found}
+
+
+@section("deployments", "ecs.list_service_deployments")
+def deployments(at: At) -> dict[str, Any]:
+    """The deployments of each service, the latest first, by service."""
+    assert at.environment.aws is not None
+    names = at.environment.aws
+    return {
+        each.service: sorted(
+            at.aws.read(
+                "ecs", "list_service_deployments", cluster=names.cluster, service=each.service
+            ).get("serviceDeployments", []),
+            key=lambda deployment: -float(deployment.get("createdAt") or 0),
+        )
+        for each in names.services.values()
+    }
 
 
 @section("task-definitions", "ecs.describe_task_definition", "services", "tasks")
@@ -245,21 +261,26 @@ def target_health(at: At) -> dict[str, Any]:
     }
 
 
-@section("load-balancers", "elbv2.describe_load_balancers", "target-groups")
-def load_balancers(at: At) -> dict[str, Any]:
-    """The load balancers in front of the services."""
-    arns = sorted(
-        {arn for g in at.earlier["target-groups"]["TargetGroups"] for arn in g["LoadBalancerArns"]}
-    )
-    if not arns:
-        return {"LoadBalancers": []}
-    return at.aws.read("elbv2", "describe_load_balancers", LoadBalancerArns=arns)
-
-
 @section("all-load-balancers", "elbv2.describe_load_balancers")
 def all_load_balancers(at: At) -> dict[str, Any]:
     """Every load balancer, the internal ones too."""
     return at.aws.read("elbv2", "describe_load_balancers")
+
+
+@section("load-balancers", "elbv2.describe_load_balancers", "target-groups", "all-load-balancers")
+def load_balancers(at: At) -> dict[str, Any]:
+    """The load balancers in front of the services."""
+    assert at.environment.aws is not None
+    named = {each.load_balancer for each in at.environment.aws.services.values()}
+    arns = {a for g in at.earlier["target-groups"]["TargetGroups"] for a in g["LoadBalancerArns"]}
+    found = at.earlier["all-load-balancers"].get("LoadBalancers", [])
+    return {
+        "LoadBalancers": [
+            each
+            for each in found
+            if each["LoadBalancerArn"] in arns or each["LoadBalancerName"] in named
+        ]
+    }
 
 
 @section("route-tables", "ec2.describe_route_tables", "load-balancers")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.environment import Aws, Environment
+from harness.environment import Aws, Environment, Service
 from harness.observation import AwsObservation
 
 Json = dict[str, Any]
@@ -39,6 +39,11 @@ def running_tasks(tasks: AwsObservation, service_name: str) -> list[Json]:
     """Return the running tasks of a service, the newest first."""
     mine = [t for t in _tasks(tasks, service_name) if t.get("lastStatus") == "RUNNING"]
     return sorted(mine, key=lambda task: -float(task.get("startedAt") or 0))
+
+
+def tasks_not_stopped(tasks: AwsObservation, service_name: str) -> list[Json]:
+    """Return the tasks of a service that start, run or stop."""
+    return [t for t in _tasks(tasks, service_name) if t.get("lastStatus") != "STOPPED"]
 
 
 def stopped_tasks(tasks: AwsObservation, service_name: str) -> list[Json]:
@@ -104,6 +109,26 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def target_group(groups: AwsObservation, name: str) -> Json:
+    """Return the target group of that name, or an empty one."""
+    found = groups.response.get("TargetGroups", [])
+    return next((each for each in found if each["TargetGroupName"] == name), {})
+
+
+def balancer_of(balancers: AwsObservation, service: Service, group: Json) -> Json:
+    """Return the load balancer in front of a service: by its name, else by its target group."""
+    arns = group.get("LoadBalancerArns", [])
+    return next(
+        (
+            each
+            for each in balancers.response.get("LoadBalancers", [])
+            if each["LoadBalancerName"] == service.load_balancer
+            or (service.load_balancer is None and each["LoadBalancerArn"] in arns)
+        ),
+        {},
+    )
 
 
 def groups_of(service_description: Json) -> list[str]:

@@ -122,6 +122,31 @@ def allow_several_namespaces(backends: Backends) -> None:
     cloud_map.create_private_dns_namespace = create_private_dns_namespace
 
 
+def tell_which_balancers_lead_to_a_group(backends: Backends) -> None:
+    """A target group's LoadBalancerArns are those whose rules forward to it, as they are now."""
+    elbv2 = backends.elbv2
+    describe = elbv2.describe_target_groups
+
+    def describe_target_groups(*arguments: Any, **parameters: Any) -> Any:
+        leading: dict[str, list[str]] = {arn: [] for arn in elbv2.target_groups}
+        for balancer in elbv2.load_balancers.values():
+            for arn in _forwarded_to(elbv2, balancer):
+                leading.setdefault(arn, []).append(balancer.arn)
+        for arn, group in elbv2.target_groups.items():
+            group.load_balancer_arns = leading[arn]
+        return describe(*arguments, **parameters)
+
+    elbv2.describe_target_groups = describe_target_groups
+
+
+def _forwarded_to(elbv2: Any, balancer: Any) -> set[str]:
+    listeners = balancer.listeners.values()
+    actions = [action for each in listeners for action in each.default_actions]
+    actions += [a for each in listeners for rule in each.rules.values() for a in rule.actions]
+    forward = [action.data for action in actions if action.type == "forward"]
+    return {arn for data in forward for arn in elbv2._get_target_group_arns_from(action_data=data)}
+
+
 def compare_rules_without_descriptions() -> None:
     """A security-group rule is what it lets through: its description does not tell it apart."""
     from moto.ec2.models.security_groups import SecurityGroupRule
@@ -138,6 +163,25 @@ def compare_rules_without_descriptions() -> None:
         return rule.ip_protocol, *ports, *peers
 
     SecurityGroupRule.__eq__ = lambda one, other: what(one) == what(other)  # type: ignore[method-assign]
+
+
+def filter_discovery_services(backends: Backends, hooks: Hooks) -> None:
+    """Cloud Map: ListServices with a filter lists the services of those namespaces only."""
+
+    def correction(call: Call, answer: Answer) -> Answer:
+        filters = call.parameters.get("Filters", [])
+        wanted = [set(each["Values"]) for each in filters if each["Name"] == "NAMESPACE_ID"]
+        document = json.loads(answer.body)
+        with backends.lock:
+            namespace = {s.id: s.namespace_id for s in backends.servicediscovery.services.values()}
+        document["Services"] = [
+            each
+            for each in document["Services"]
+            if all(namespace.get(each["Id"]) in ids for ids in wanted)
+        ]
+        return Answer(answer.status, json.dumps(document).encode(), answer.headers)
+
+    hooks.correct("servicediscovery", "ListServices", correction)
 
 
 def date_task_definitions(backends: Backends, hooks: Hooks) -> None:

@@ -20,6 +20,7 @@ def _revoke(platform: Platform) -> None:
 def _grant(platform: Platform) -> None:
     beyond, user = platform.beyond, names.DATABASE_USER
     beyond.sql(f"ALTER DATABASE {names.DATABASE} OWNER TO {user}")
+    beyond.sql(f"GRANT ALL ON DATABASE {names.DATABASE} TO {user}")
     beyond.sql("GRANT USAGE ON SCHEMA public TO PUBLIC")
     beyond.sql(f"GRANT ALL ON SCHEMA public TO {user}")
     beyond.sql(f"GRANT ALL ON {_ALL_TABLES} TO {user}")

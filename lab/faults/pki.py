@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import time
 from collections.abc import Callable
 
 from lab import names
@@ -11,6 +13,7 @@ from lab.platform import Platform
 from lab.provision.edge import import_certificate
 
 _DAYS_LEFT = 5
+_SOON = dt.timedelta(seconds=1)
 
 
 def _present(platform: Platform, certificate: str) -> None:
@@ -36,15 +39,23 @@ def _bad(name: str, summary: str, make: Callable[[Platform], Identity]) -> None:
     )
 
 
-_bad(
+def _expire(platform: Platform) -> None:
+    """ACM takes no certificate that has expired already: this one expires after its import."""
+    _present(platform, import_certificate(platform, platform.beyond.authority.expiring(_SOON)))
+    time.sleep(_SOON.total_seconds())
+
+
+declare(
     "certificate-expired",
-    "The registry's certificate expired yesterday",
-    lambda platform: platform.beyond.authority.expired(),
+    "The registry's certificate has expired",
+    changes="registry certificate",
+    apply=_expire,
+    heal=lambda platform: _present(platform, _good(platform)),
 )
 _bad(
     "certificate-about-to-expire",
     f"The registry's certificate expires in {_DAYS_LEFT} days",
-    lambda platform: platform.beyond.authority.expiring(_DAYS_LEFT),
+    lambda platform: platform.beyond.authority.expiring(dt.timedelta(days=_DAYS_LEFT)),
 )
 _bad(
     "certificate-of-another-name",

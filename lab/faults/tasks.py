@@ -64,7 +64,7 @@ def _unhealthy_container(service: str) -> Change:
     def edit(container: Container) -> None:
         port = container["portMappings"][0]["containerPort"]
         command = ["CMD-SHELL", f"curl -f http://localhost:{port}/no-such-path"]
-        container["healthCheck"] = {**container["healthCheck"], "command": command}
+        container["healthCheck"] = {"command": command, "interval": 5, "timeout": 2, "retries": 1}
 
     return lambda platform: platform.revise(service, edit)
 
@@ -142,6 +142,14 @@ for _name, _service in names.SERVICES.items():
         f"A newer revision of the {_name} task definition was registered, and never deployed",
         changes=f"{_name} rollout",
         apply=_register_only(_service),
+        heal=_restore(_service),
+    )
+    declare(
+        f"{_name}-container-unhealthy-and-rolled-back",
+        f"The container health check of a new {_name} revision asks for a path that is not there, "
+        "so the rollout is reverted",
+        changes=f"{_name} rollout",
+        apply=_unhealthy_container(_service),
         heal=_restore(_service),
     )
     declare(

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from lab import names
+from lab.aws.permissions import USER
 from lab.platform import Platform
 
 EXECUTION_ROLE = f"hokusai-ecs-execution-{names.STAGE}"
@@ -25,9 +26,14 @@ _TRUST = {
 
 
 def create_roles(platform: Platform) -> None:
-    """Create both roles with their policies."""
+    """Create both roles with their policies, and the user that whoever tests the lab is."""
     _create_role(platform, EXECUTION_ROLE, SECRETS_POLICY, execution_policy())
     _create_role(platform, TASK_ROLE, "task", _task_policy())
+    platform.aws.iam.create_user(UserName=USER)
+    everything = json.dumps(_policy(_allow(["*"])))
+    platform.aws.iam.put_user_policy(
+        UserName=USER, PolicyName="everything", PolicyDocument=everything
+    )
 
 
 def execution_policy() -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 
@@ -22,19 +24,42 @@ DAY = 86_400
 SAMPLES = ("/health", "/api/health", f"/api/mlflow{SEARCH.partition('?')[0]}")
 
 
-@pytest.fixture
-def registry_group(environment: Environment, target_groups: AwsObservation) -> view.Json:
-    """The target group that the registry's load balancer forwards API requests to."""
-    return _group(environment, target_groups, "api")
+class Front(NamedTuple):
+    """A service's target group, and the load balancer in front of it with its listeners."""
+
+    group: view.Json
+    balancer: str
+    listeners: dict[int, view.Json]
+
+
+FrontOf = Callable[[str], Front]
 
 
 @pytest.fixture
-def registry_listeners(
-    registry_group: view.Json, listeners: AwsObservation
-) -> dict[int, view.Json]:
-    """The listeners of the registry's load balancer, by port."""
-    arns = registry_group["LoadBalancerArns"]
-    return {each["Port"]: each for arn in arns for each in listeners.response.get(arn, [])}
+def front_of(
+    environment: Environment,
+    target_groups: AwsObservation,
+    load_balancers: AwsObservation,
+    listeners: AwsObservation,
+) -> FrontOf:
+    """What is in front of a service. Raises CannotJudge if nothing is."""
+
+    def find(name: str) -> Front:
+        service = view.names(environment).services[name]
+        group = view.target_group(target_groups, service.target_group)
+        balancer = view.balancer_of(load_balancers, service, group).get("LoadBalancerArn", "")
+        if not group or not balancer:
+            raise CannotJudge(f"no load balancer has the target group {service.target_group}")
+        found = {each["Port"]: each for each in listeners.response.get(balancer, [])}
+        return Front(group, balancer, found)
+
+    return find
+
+
+@pytest.fixture
+def registry(front_of: FrontOf) -> Front:
+    """What is in front of the API."""
+    return front_of("api")
 
 
 @probe
@@ -45,57 +70,48 @@ def mlflow_without_a_key(environment: Environment) -> HttpProbe:
     )
 
 
-def _group(environment: Environment, groups: AwsObservation, service: str) -> view.Json:
-    name = view.names(environment).services[service].target_group
-    found = [g for g in groups.response["TargetGroups"] if g["TargetGroupName"] == name]
-    if not found or not found[0]["LoadBalancerArns"]:
-        raise CannotJudge(f"no load balancer has the target group {name}")
-    only: view.Json = found[0]
-    return only
-
-
-def _balancer(group: view.Json) -> str:
-    return str(group["LoadBalancerArns"][0])
-
-
 @pytest.mark.p0
 @pytest.mark.parametrize("port", [HTTP, HTTPS])
 @cause
-def test_the_registry_listens(
-    port: int, registry_group: view.Json, registry_listeners: dict[int, view.Json]
-) -> None:
+def test_the_registry_listens(port: int, registry: Front) -> None:
     """The registry's load balancer has a listener on the port."""
-    protocol = "HTTPS" if port == HTTPS else "HTTP"
+    require(port in registry.listeners, _no_listener("the registry", port, registry))
+
+
+@pytest.mark.p1
+@cause
+def test_the_auth_service_listens(front_of: FrontOf) -> None:
+    """The auth service's load balancer has a listener for HTTPS."""
+    front = front_of("auth")
+    require(HTTPS in front.listeners, _no_listener("the auth service", HTTPS, front))
+
+
+def _no_listener(whose: str, port: int, front: Front) -> Finding:
     certificate = '"CertificateArn=$(aws acm list-certificates --query '
     certificate += "'CertificateSummaryList[0].CertificateArn' --output text)\""
-    action = f"Type=forward,TargetGroupArn={registry_group['TargetGroupArn']}"
+    action = f"Type=forward,TargetGroupArn={front.group['TargetGroupArn']}"
     redirect = "Type=redirect,RedirectConfig={Protocol=HTTPS,Port=443,StatusCode=HTTP_301}"
     command = (
-        f"aws elbv2 create-listener --load-balancer-arn {_balancer(registry_group)} "
-        f"--protocol {protocol} --port {port} --default-actions "
+        f"aws elbv2 create-listener --load-balancer-arn {front.balancer} "
+        f"--protocol {'HTTPS' if port == HTTPS else 'HTTP'} --port {port} --default-actions "
         + (f"'{action}' --certificates {certificate}" if port == HTTPS else f"'{redirect}'")
     )
-    require(
-        port in registry_listeners,
-        Finding(
-            what=f"the registry's load balancer does not listen on port {port}",
-            resource=f"load balancer {_balancer(registry_group)}",
-            expected=f"a listener on {port}",
-            observed=f"listeners on {sorted(registry_listeners)}",
-            mend=(command,),
-        ),
+    return Finding(
+        what=f"the load balancer of {whose} does not listen on port {port}",
+        resource=f"load balancer {front.balancer}",
+        expected=f"a listener on {port}",
+        observed=f"listeners on {sorted(front.listeners)}",
+        mend=(command,),
     )
 
 
 @pytest.mark.p3
 @cause
-def test_plain_http_is_redirected_to_the_same_host(
-    registry_listeners: dict[int, view.Json],
-) -> None:
+def test_plain_http_is_redirected_to_the_same_host(registry: Front) -> None:
     """The listener on port 80 redirects to HTTPS and keeps the host name."""
-    if HTTP not in registry_listeners:
+    if HTTP not in registry.listeners:
         raise CannotJudge("there is no listener on port 80")
-    listener = registry_listeners[HTTP]
+    listener = registry.listeners[HTTP]
     config = listener["DefaultActions"][0].get("RedirectConfig", {})
     observed = f"{config.get('Protocol')}://{config.get('Host')}:{config.get('Port')}"
     require(
@@ -119,18 +135,17 @@ def test_plain_http_is_redirected_to_the_same_host(
 @cause
 def test_the_rules_lead_to_the_api(
     path: str,
-    registry_group: view.Json,
-    registry_listeners: dict[int, view.Json],
+    registry: Front,
     rules: AwsObservation,
 ) -> None:
     """The first rule that matches the path on port 443 forwards to the API's target group."""
-    if HTTPS not in registry_listeners:
+    if HTTPS not in registry.listeners:
         raise CannotJudge("there is no listener on port 443")
-    listener = registry_listeners[HTTPS]
+    listener = registry.listeners[HTTPS]
     tried = rules.response.get(listener["ListenerArn"], [])
     rule: view.Json = next((each for each in tried if _matches(each, path)), {})
     action = rule.get("Actions", [{}])[0]
-    group = registry_group["TargetGroupArn"]
+    group = registry.group["TargetGroupArn"]
     action_wanted = f"Type=forward,TargetGroupArn={group}"
     default = rule.get("IsDefault", False)
     mend = (
@@ -154,15 +169,14 @@ def test_the_rules_lead_to_the_api(
 @pytest.mark.p1
 @cause
 def test_mlflow_cannot_be_read_without_a_key(
-    registry_group: view.Json,
-    registry_listeners: dict[int, view.Json],
+    registry: Front,
     rules: AwsObservation,
     mlflow_without_a_key: HttpObservation,
 ) -> None:
     """No rule leads past the API, and so past authentication, to MLflow."""
-    tried = rules.response.get(registry_listeners.get(HTTPS, {}).get("ListenerArn", ""), [])
+    tried = rules.response.get(registry.listeners.get(HTTPS, {}).get("ListenerArn", ""), [])
     rule: view.Json = next((each for each in tried if _matches(each, "/mlflow/api")), {})
-    group = registry_group["TargetGroupArn"]
+    group = registry.group["TargetGroupArn"]
     require(
         mlflow_without_a_key.status != 200 or "experiments" not in mlflow_without_a_key.body,
         Finding(
@@ -182,13 +196,10 @@ def test_mlflow_cannot_be_read_without_a_key(
 @pytest.mark.parametrize("name", ["api", "auth"])
 @cause
 def test_the_load_balancer_has_a_healthy_target(
-    name: str,
-    environment: Environment,
-    target_groups: AwsObservation,
-    target_health: AwsObservation,
+    name: str, front_of: FrontOf, target_health: AwsObservation
 ) -> None:
     """The load balancer's own health checks find at least one healthy target."""
-    group = _group(environment, target_groups, name)
+    group = front_of(name).group
     found = target_health.response.get(group["TargetGroupArn"], [])
     states = [each["TargetHealth"] for each in found]
     told = ", ".join(f"{s['State']} ({s.get('Description', '')})" for s in states)
@@ -214,11 +225,11 @@ def test_the_load_balancer_has_a_healthy_target(
 @pytest.mark.parametrize("name", ["api", "auth"])
 @cause
 def test_health_checks_ask_what_the_service_answers(
-    name: str, environment: Environment, target_groups: AwsObservation
+    name: str, environment: Environment, front_of: FrontOf
 ) -> None:
     """The target group's health check asks for the documented path, codes and port."""
     service = view.names(environment).services[name]
-    group = _group(environment, target_groups, name)
+    group = front_of(name).group
     path, codes = service.health
     observed = (group["HealthCheckPath"], group["Matcher"]["HttpCode"], group["HealthCheckPort"])
     require(
@@ -246,12 +257,12 @@ def test_health_checks_ask_what_the_service_answers(
 @cause
 def test_the_listeners_certificate_is_good(
     environment: Environment,
-    registry_listeners: dict[int, view.Json],
+    registry: Front,
     certificates: AwsObservation,
     handshake: TlsObservation,
 ) -> None:
     """The certificate on port 443 is issued, in date, for the registry's name, and trusted."""
-    attached = registry_listeners.get(HTTPS, {}).get("Certificates", [])
+    attached = registry.listeners.get(HTTPS, {}).get("Certificates", [])
     if not attached:
         raise CannotJudge("there is no listener with a certificate on port 443")
     certificate = certificates.response.get(attached[0]["CertificateArn"], {})
@@ -269,7 +280,7 @@ def test_the_listeners_certificate_is_good(
             mend=(
                 "aws acm list-certificates   # choose one for the name, or import one, then:",
                 f"aws elbv2 modify-listener --listener-arn "
-                f"{registry_listeners[HTTPS]['ListenerArn']} --certificates CertificateArn=…",
+                f"{registry.listeners[HTTPS]['ListenerArn']} --certificates CertificateArn=…",
             ),
         ),
     )

@@ -82,13 +82,11 @@ def _balancer(
     target_groups: AwsObservation,
     load_balancers: AwsObservation,
 ) -> view.Json:
-    wanted = view.names(environment).services[service].target_group
-    groups = target_groups.response["TargetGroups"]
-    arns = [a for g in groups if g["TargetGroupName"] == wanted for a in g["LoadBalancerArns"]]
-    found = load_balancers.response["LoadBalancers"]
-    balancer: view.Json | None = next((b for b in found if b["LoadBalancerArn"] in arns), None)
-    if balancer is None:
-        raise CannotJudge(f"no load balancer has the target group {wanted}")
+    wanted = view.names(environment).services[service]
+    group = view.target_group(target_groups, wanted.target_group)
+    balancer = view.balancer_of(load_balancers, wanted, group)
+    if not balancer:
+        raise CannotJudge(f"no load balancer has the target group {wanted.target_group}")
     return balancer
 
 

@@ -170,10 +170,13 @@ def test_cloud_map_knows_no_task_that_is_gone(
     running, registered, service_id = _addresses(
         environment, tasks, discovery_services, discovery_instances
     )
+    # A task that starts is registered before it runs, and one that stops is not gone yet.
+    name = view.names(environment).services["mlflow"].service
+    present = {view.address(task) for task in view.tasks_not_stopped(tasks, name)}
     stale = {
         entry["Id"]: entry["Attributes"].get("AWS_INSTANCE_IPV4", "")
         for entry in discovery_instances.response.get(service_id, [])
-        if entry["Attributes"].get("AWS_INSTANCE_IPV4") not in running
+        if entry["Attributes"].get("AWS_INSTANCE_IPV4") not in present
     }
     require(
         not stale,
