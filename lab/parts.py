@@ -55,6 +55,9 @@ class Parts:
         self._apply(scenario)
         self._start_network()
         self._tell("network")
+        # MLflow that starts before its database sleeps ever longer between its attempts to log in.
+        self._database.follow()
+        self._tell("database")
         self._controller.start()
         return self._environment()
 
