@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from harness.aws import credentials as aws_credentials
 from harness.environment import Credentials, Environment
-from harness.specs import AwsProbe, ContractProbe, HttpProbe, Probe
+from harness.specs import RUNNER, AwsProbe, ContractProbe, HttpProbe, Probe
 
 
 def check(probe: Probe, environment: Environment, credentials: Credentials) -> None:
@@ -12,5 +13,12 @@ def check(probe: Probe, environment: Environment, credentials: Credentials) -> N
         credentials.need_api_key()
     if isinstance(probe, AwsProbe):
         environment.need("aws.region")
+    if isinstance(probe, AwsProbe) or _by_ecs_exec(probe, environment):
+        aws_credentials.need()
     if isinstance(probe, ContractProbe):
         environment.need(probe.setting)
+
+
+def _by_ecs_exec(probe: Probe, environment: Environment) -> bool:
+    inside = probe.vantage != RUNNER
+    return inside and environment.aws is not None and environment.vantage.task_command is None

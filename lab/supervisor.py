@@ -23,6 +23,8 @@ from lab.parts import Parts
 
 READY_WITHIN = 30.0
 _POLL = 0.02
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_REMIND_AFTER = 0.25
 
 Announce = Callable[[dict[str, Any]], None]
 
@@ -44,8 +46,7 @@ def run(order: Order, announce: Announce, leash: int | None = None) -> None:
 
     `announce` gets `{"part": …, "seconds": …}` as parts become ready, then `{"ready": …}`.
     """
-    with contextlib.suppress(Stopped), ExitStack() as stack:
-        stack.enter_context(_asked_to_end())
+    with contextlib.suppress(Stopped), ExitStack() as stack, _asked_to_end():
         if leash is not None:
             _watch(leash)
         _run(order, announce, stack)
@@ -106,16 +107,28 @@ def _wait_until_settled(parts: Parts) -> None:
 
 @contextmanager
 def _asked_to_end() -> Iterator[None]:
-    """Raise Stopped in the main thread at the first signal, and ignore all later ones."""
+    """Raise Stopped in the main thread after a signal; from the end of the block on, ignore all."""
+    asked, ending = threading.Event(), threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        asked.set()
         raise Stopped
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    def remind() -> None:
+        # What is raised in a finaliser or a callback of an import is lost there.
+        asked.wait()
+        while not ending.wait(_REMIND_AFTER):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    for number in _SIGNALS:
         signal.signal(number, end)
-    yield
+    threading.Thread(target=remind, name="reminder", daemon=True).start()
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        ending.set()
 
 
 def _watch(leash: int) -> None:

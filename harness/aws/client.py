@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from harness.aws import credentials
 from harness.observation import FailureKind
 from harness.probes.stage import StageError
 
@@ -22,10 +23,6 @@ EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 INVALID = ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch")
 MAKE_ATTEMPTS = 20
 IAM_PREFIX = {"elbv2": "elasticloadbalancing", "logs": "logs"}
-CREDENTIALS_REMEDY = (
-    "give AWS credentials as for the aws CLI: AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN)"
-)
 
 
 class Clients:
@@ -56,11 +53,10 @@ class Clients:
             return self._clients[service]
 
     def _make(self, service: str) -> Any:
-        import boto3
         from botocore.config import Config
 
         if self._session is None:
-            self._session = boto3.Session(region_name=self._region)
+            self._session = credentials.session(self._region)
         config = Config(
             connect_timeout=self._timeout,
             read_timeout=self._timeout,
@@ -119,10 +115,10 @@ def _translating(
         raise _client_error(action, dict(error.response.get("Error", {}))) from None
     except (aws.NoCredentialsError, aws.PartialCredentialsError) as error:
         message = f"{action}: {error}"
-        raise StageError(FailureKind.MISSING_CREDENTIAL, message, CREDENTIALS_REMEDY) from None
+        raise StageError(FailureKind.MISSING_CREDENTIAL, message, credentials.REMEDY) from None
     except (aws.ProfileNotFound, aws.TokenRetrievalError, aws.SSOError) as error:
         message = f"{action}: {error}"
-        raise StageError(FailureKind.MISSING_CREDENTIAL, message, CREDENTIALS_REMEDY) from None
+        raise StageError(FailureKind.MISSING_CREDENTIAL, message, credentials.REMEDY) from None
     except aws.HTTPClientError as error:
         message = f"{action}: the AWS endpoint cannot be reached ({type(error).__name__})"
         remedy = "check the network, the proxy and the region"
@@ -143,5 +139,5 @@ def _client_error(action: str, error: dict[str, Any]) -> StageError:
     if code in EXPIRED:
         return StageError(FailureKind.MISSING_CREDENTIAL, said, "sign in again: expired")
     if code in INVALID:
-        return StageError(FailureKind.MISSING_CREDENTIAL, said, CREDENTIALS_REMEDY)
+        return StageError(FailureKind.MISSING_CREDENTIAL, said, credentials.REMEDY)
     return StageError(FailureKind.AWS_ERROR, said)

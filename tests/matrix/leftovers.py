@@ -139,10 +139,10 @@ class Running:
         """Ctrl-C: SIGINT to the whole process group."""
         os.killpg(self.process.pid, signal.SIGINT)
 
-    def wait(self) -> int:
+    def wait(self, within: float = ENDED_WITHIN) -> int:
         """Wait for the end; the exit code (negative: the signal)."""
         try:
-            return self.process.wait(ENDED_WITHIN)
+            return self.process.wait(within)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"does not end: {self.said}") from None
         finally:
