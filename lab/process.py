@@ -147,6 +147,15 @@ def tail(log: Path) -> str:
         return ""
 
 
+def begin() -> None:
+    """Start the thread that starts children, before a signal can interrupt just that.
+
+    A thread whose start was interrupted is one that the executor does not know of: it is never
+    told to end, and the interpreter waits for it for ever.
+    """
+    _spawner().submit(int).result()
+
+
 @cache
 def _spawner() -> ThreadPoolExecutor:
     """One thread that starts every child: the death signal follows the *thread* that forked."""

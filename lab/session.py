@@ -114,6 +114,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+        running()  # removes what it has left
 
 
 def _wait_until_ready(lines: Any, progress: Progress | None) -> tuple[dict[str, str], int]:

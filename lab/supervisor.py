@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lab import home
+from lab import home, process
 from lab.addresses import Network
 from lab.home import Record
 from lab.parts import Parts
@@ -46,6 +46,7 @@ def run(order: Order, announce: Announce, leash: int | None = None) -> None:
 
     `announce` gets `{"part": …, "seconds": …}` as parts become ready, then `{"ready": …}`.
     """
+    process.begin()
     with contextlib.suppress(Stopped), ExitStack() as stack, _asked_to_end():
         if leash is not None:
             _watch(leash)

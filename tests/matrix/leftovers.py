@@ -144,6 +144,8 @@ class Running:
         try:
             return self.process.wait(within)
         except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
             raise AssertionError(f"does not end: {self.said}") from None
         finally:
             self._scene.note_numbers()
