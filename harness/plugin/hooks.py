@@ -68,6 +68,9 @@ def _configure(config: pytest.Config, name: str) -> None:
         observer=observer,
         closing=closing,
     )
+    # Filters are the whole process's, and probes run beside the checks: a warning of a library
+    # that a probe is just importing must not be taken for an answer of the platform.
+    config.addinivalue_line("filterwarnings", "ignore")
     if not given:
         config.stash[RESULTS] = results = Results()
         config.pluginmanager.register(results, "hokusai-results")
