@@ -44,10 +44,15 @@ class Signature(_Entry, frozen=True, kw_only=True):
 
 
 class Item(_Entry, frozen=True, kw_only=True):
-    """A possible cause, a recommended fix or a thing asked for, under a stable id."""
+    """A possible cause, a recommended fix or a thing asked for, under a stable id.
+
+    A failed check of ``checks`` and a seen signature of ``signatures`` speak for it.
+    """
 
     id: Id
     text: Text
+    checks: tuple[Text, ...] = ()
+    signatures: tuple[Id, ...] = ()
 
 
 class Metrics(_Entry, frozen=True, kw_only=True):
@@ -67,6 +72,7 @@ class DocumentedFailure(_Entry, frozen=True, kw_only=True):
     component: Text
     owner: Text
     impact: Text
+    affects: tuple[Literal["users", "business", "data"], ...] = ()
     documented: Metrics
     signatures: tuple[Signature, ...]
     possible_causes: tuple[Item, ...]

@@ -7,6 +7,7 @@ healthy: it is named as unknown where it could explain something that failed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -91,9 +92,11 @@ def diagnose(
     unknown = {
         id for id, result in causes.items() if result.status in (Status.BLOCKED, Status.BROKEN)
     }
-    wrong = {j.failure for j in judgements if j.verdict in WRONG}
+    judged = {j.failure: j for j in judgements if j.verdict in WRONG}
+    wrong = set(judged)
     roots = [id for id in sorted(failed) if not (_upstream(graph, id) & failed)]
-    found = [_root_cause(graph, id, causes, failed, wrong, environment) for id in roots]
+    bare = [_root_cause(graph, id, causes, failed, wrong) for id in roots]
+    found = [_with_proof(cause, bare, judged, environment) for cause in bare]
     found.sort(key=lambda cause: (-len(cause.explains), causes[cause.check].severity, cause.check))
     found = _merged(found)
     explained = {failure for cause in found for failure in cause.explains}
@@ -133,21 +136,32 @@ def _root_cause(
     causes: Mapping[str, CheckResult],
     failed: set[str],
     wrong: set[str],
-    environment: str,
 ) -> RootCause:
     consequences = {other for other in failed if id in _upstream(graph, other)}
     explains = {f for each in {id, *consequences} for f in _explains(graph, each)} & wrong
-    first = next(iter(sorted(explains or set(causes[id].failures))), "")
     return RootCause(
         check=id,
         finding=causes[id].finding or _bare(causes[id]),
         explains=tuple(sorted(explains)),
         consequences=tuple(sorted(consequences)),
         probes=causes[id].probes,
-        prove=f"make validate FAILURE={first} ENV={environment}"
-        if first
-        else f"make test ENV={environment}",
+        prove="",
     )
+
+
+def _with_proof(
+    cause: RootCause,
+    all_causes: Iterable[RootCause],
+    judged: Mapping[str, Judgement],
+    environment: str,
+) -> RootCause:
+    """Add the command that proves a fix: by the failure that the fewest other causes share."""
+    shared = Counter(failure for each in all_causes for failure in each.explains)
+    best = min(
+        cause.explains, key=lambda f: (shared[f], judged[f].severity, judged[f].number), default=""
+    )
+    prove = f"make validate FAILURE={best}" if best else "make test"
+    return msgspec.structs.replace(cause, prove=f"{prove} ENV={environment}")
 
 
 def _bare(result: CheckResult) -> Finding:

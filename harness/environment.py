@@ -130,7 +130,11 @@ class Policy(_Section, frozen=True, kw_only=True):
 
 
 class Environment(_Section, frozen=True, kw_only=True):
-    """One deployment under test."""
+    """One deployment under test.
+
+    ``contacts`` says how to reach an owner named in ``failures/``; ``shell`` is the command that
+    gives a shell what the printed commands need.
+    """
 
     name: str
     description: str
@@ -146,6 +150,8 @@ class Environment(_Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     policy: Policy = Policy()
     not_applicable: dict[str, str] = {}
+    contacts: dict[str, str] = {}
+    shell: str | None = None
 
     def need(self, path: str) -> str:
         """Return the setting at ``path`` (``section.key``). Raises MissingSetting if not set."""

@@ -17,7 +17,16 @@ from harness.environment import Environment
 from harness.errors import MissingSetting, UsageError
 from harness.expect import CannotJudge
 from harness.observation import FailureKind
-from harness.plugin import allure_report, broker, options, outcome, run, selection, terminal
+from harness.plugin import (
+    allure_report,
+    broker,
+    hand_off,
+    options,
+    outcome,
+    run,
+    selection,
+    terminal,
+)
 from harness.plugin.results import RESULT, RESULTS, Results
 from harness.plugin.run import RUN, Blocked, Run
 from harness.redaction import Redactor
@@ -187,6 +196,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     )
     diagnosis = results.diagnosis(started)
     run_json.write(started.folder, facts, results.checks, judgements, diagnosis)
+    hand_off.write(config, started, results, facts)
     allure_report.write_environment(Path(config.option.allure_report_dir), started)
 
 

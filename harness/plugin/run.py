@@ -24,6 +24,8 @@ from harness.observation import FailureKind, Observation
 from harness.probes.network import Reach
 from harness.recorder import Recorder
 from harness.redaction import Redactor
+from harness.reports.handoff import picture
+from harness.reports.handoff.picture import Layout
 from harness.vantage import CommandWayIn, WayIn
 
 ROOT = Path(__file__).parent.parent.parent
@@ -136,3 +138,8 @@ def observing(
 def _way_in(tested: Environment) -> WayIn | None:
     command = tested.vantage.task_command
     return CommandWayIn(command) if command else None
+
+
+def load_layout() -> Layout:
+    """Return the layout of the hand-off's picture. Raises UsageError."""
+    return picture.load(ROOT / "causes" / "request-path.yaml")

@@ -15,6 +15,7 @@ from harness.diagnosis import Diagnosis
 from harness.plugin.results import Results
 from harness.plugin.run import Run
 from harness.reports import causes, table
+from harness.reports.handoff import rendering
 from harness.verdicts import Judgement, Verdict
 
 MIN_WIDTH = 80
@@ -42,6 +43,7 @@ def summarise(
     reporter.section("documented failures")
     reporter.write(table.verdicts(judgements, width, reporter._tw.hasmarkup))
     reporter.write_line(f"reports: {shown(started.folder)}")
+    reporter.write_line(f"hand-off: {shown(started.folder / rendering.HTML)} (and .md)")
     counted = Counter(check.status for check in results.checks)
     reporter.write_line(
         "checks:  " + ", ".join(f"{count} {status}" for status, count in sorted(counted.items()))

@@ -1,0 +1,53 @@
+"""What a hand-off is made of: one run's results and observations, and the data they refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from harness.catalogue import Catalogue
+from harness.diagnosis import Diagnosis
+from harness.environment import Environment
+from harness.observation import AwsObservation, Observation
+from harness.reports.handoff.picture import Layout
+from harness.reports.run_json import RunFacts
+from harness.verdicts import CheckResult, Judgement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """One run. ``samples`` are repeats by probe key, the judged observation not among them.
+
+    ``changes`` are lines about the previous run; None if there is none to compare with.
+    """
+
+    facts: RunFacts
+    duration_s: float
+    environment: Environment
+    catalogue: Catalogue
+    layout: Layout
+    checks: Sequence[CheckResult]
+    judgements: Sequence[Judgement]
+    diagnosis: Diagnosis
+    observations: Mapping[str, Observation]
+    samples: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
+    changes: Sequence[str] | None = None
+
+    @cached_property
+    def by_id(self) -> dict[str, CheckResult]:
+        """The checks by id."""
+        return {check.id: check for check in self.checks}
+
+    def symptoms(self, failure: str) -> list[CheckResult]:
+        """Return the symptom checks of a documented failure, in the order of their ids."""
+        found = [c for c in self.checks if c.role == "symptom" and failure in c.failures]
+        return sorted(found, key=lambda check: check.id)
+
+    def section(self, name: str) -> AwsObservation | None:
+        """Return the observation of one section of the AWS control plane, if it answered."""
+        wanted = f"AWS: {name.replace('-', ' ')}"
+        for seen in self.observations.values():
+            if isinstance(seen, AwsObservation) and seen.label == wanted and seen.failure is None:
+                return seen
+        return None
