@@ -55,7 +55,7 @@ class Collector:
         self._asker = asker
         self._finished = finished
         self._futures: dict[str, Future[Observation]] = {}
-        self._labels: dict[str, str] = {}
+        self._probes: dict[str, Probe] = {}
         self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -69,7 +69,7 @@ class Collector:
             fresh = {probe.key: probe for probe in probes if probe.key not in self._futures}
             for key, probe in fresh.items():
                 self._futures[key] = Future()
-                self._labels[key] = probe.label
+                self._probes[key] = probe
         if fresh:
             self._loop.call_soon_threadsafe(self._spawn, list(fresh.values()))
 
@@ -84,7 +84,18 @@ class Collector:
 
     def pending(self) -> list[str]:
         """Return the labels of the probes that have no answer yet."""
-        return [self._labels[key] for key, future in self._futures.items() if not future.done()]
+        return [
+            self._probes[key].label for key, future in self._futures.items() if not future.done()
+        ]
+
+    def again(self, keys: Iterable[str]) -> list[Observation]:
+        """Ask probes that have been asked once more, all at once; the answers are not kept.
+
+        Each probe's own deadline bounds it. Keys that were never asked are left out.
+        """
+        probes = [self._probes[key] for key in keys if key in self._probes]
+        asking = asyncio.run_coroutine_threadsafe(self._again(probes), self._loop)
+        return asking.result()
 
     def close(self) -> None:
         """Stop the loop; probes under way are abandoned."""
@@ -116,34 +127,55 @@ class Collector:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _again(self, probes: list[Probe]) -> list[Observation]:
+        groups = itertools.groupby(sorted(probes, key=_vantage), key=_vantage)
+        asking: list[Awaitable[list[Observation]]] = []
+        for vantage, group in groups:
+            batch = list(group)
+            if vantage == RUNNER:
+                asking += map(self._one, batch)
+            else:
+                asking.append(self._batch(vantage, batch))
+        return [seen for answers in await asyncio.gather(*asking) for seen in answers]
+
     async def _ask_one(self, probe: Probe) -> None:
+        self._settle(probe, (await self._one(probe))[0])
+
+    async def _one(self, probe: Probe) -> list[Observation]:
         async with self._slots:
             started, clock = time.time(), time.perf_counter()
             seen = await _never_raising(self._asker.ask(probe), [probe])
-            self._settle(probe, seen[0], started, (time.perf_counter() - clock) * 1000)
+            return [_stamped(probe, seen[0], started, (time.perf_counter() - clock) * 1000)]
 
     async def _ask_batch(self, vantage: str, probes: list[Probe]) -> None:
+        for probe, observation in zip(probes, await self._batch(vantage, probes), strict=True):
+            self._settle(probe, observation)
+
+    async def _batch(self, vantage: str, probes: list[Probe]) -> list[Observation]:
         started = time.time()
         service = vantage.partition(":")[2]
         seen = await _never_raising(self._asker.ask_task(service, probes), probes)
-        for probe, observation in zip(probes, seen, strict=True):
-            self._settle(
-                probe, observation, observation.started or started, observation.duration_ms
-            )
+        return [
+            _stamped(probe, answer, answer.started or started, answer.duration_ms)
+            for probe, answer in zip(probes, seen, strict=True)
+        ]
 
-    def _settle(self, probe: Probe, seen: Observation, started: float, duration: float) -> None:
-        stamped = msgspec.structs.replace(
-            seen,
-            probe=probe.key,
-            label=_label(probe, seen),
-            vantage=probe.vantage,
-            started=round(started, 3),
-            duration_ms=round(duration, 3),
-        )
+    def _settle(self, probe: Probe, stamped: Observation) -> None:
         try:
             self._futures[probe.key].set_result(self._finished(stamped))
         except Exception as error:
             self._futures[probe.key].set_exception(error)
+
+
+def _stamped(probe: Probe, seen: Observation, started: float, duration: float) -> Observation:
+    return msgspec.structs.replace(
+        seen,
+        probe=probe.key,
+        label=_label(probe, seen),
+        vantage=probe.vantage,
+        started=round(started, 3),
+        duration_ms=round(duration, 3),
+    )
 
 
 def _label(probe: Probe, seen: Observation) -> str:

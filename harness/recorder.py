@@ -44,16 +44,20 @@ class Recorder:
 
 def read(path: Path) -> dict[str, Observation]:
     """Return the observations of a record by their probe's key. Raises UsageError."""
+    return {observation.probe: observation for observation in read_all(path)}
+
+
+def read_all(path: Path) -> list[Observation]:
+    """Return the observations of a record in its order. Raises UsageError."""
     decoder = msgspec.json.Decoder(AnyObservation)
-    found: dict[str, Observation] = {}
+    found: list[Observation] = []
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     for number, line in enumerate(lines, 1):
         try:
-            observation = decoder.decode(line)
+            found.append(decoder.decode(line))
         except msgspec.MsgspecError as error:
             raise UsageError(f"{path}:{number}: is not an observation: {error}") from None
-        found[observation.probe] = observation
     return found

@@ -3,31 +3,71 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from harness import recorder
+from harness.collector import Collector
+from harness.observation import Observation
 from harness.plugin.results import Results
 from harness.plugin.run import Run, load_layout
+from harness.recorder import Recorder
 from harness.reports import handoff
+from harness.reports.handoff.metrics import UNTIMED
 from harness.reports.run_json import RunFacts
+
+OBSERVATIONS, SAMPLES = "observations.jsonl", "samples.jsonl"
 
 
 def write(config: pytest.Config, started: Run, results: Results, facts: RunFacts) -> None:
     """Write ``handoff.md`` and ``handoff.html`` into the run's folder."""
-    replayed: Path | None = config.getoption("--replay")
-    record = replayed or started.folder / "observations.jsonl"
+    ended, replayed = time.time(), config.getoption("--replay")
+    record: Path = replayed or started.folder / OBSERVATIONS
+    observations, times = recorder.read(record), config.getoption("--samples")
+    if times > 1:
+        _sample(config, started, results, observations)
+    samples = _read_samples(record.with_name(SAMPLES))
     sources = handoff.Sources(
         facts=facts,
-        duration_s=time.time() - facts.started,
+        duration_s=ended - facts.started,
         environment=started.environment,
         catalogue=started.catalogue,
         layout=load_layout(),
         checks=results.checks,
         judgements=results.judgements(started.catalogue),
         diagnosis=results.diagnosis(started),
-        observations=recorder.read(record),
+        observations=observations,
+        samples=samples,
     )
-    document = handoff.build(sources, replayed=replayed is not None)
+    most = 1 + max(map(len, samples.values()), default=0)
+    document = handoff.build(sources, replayed=replayed is not None, samples=most)
     handoff.write(started.folder, document, started.redactor)
+
+
+def _sample(
+    config: pytest.Config, started: Run, results: Results, observed: Mapping[str, Observation]
+) -> None:
+    """Ask the symptom checks' probes again, and record the answers apart from the judged ones."""
+    symptoms = (check for check in results.checks if check.role == "symptom")
+    used = dict.fromkeys(key for check in symptoms for key in check.probes)
+    keys = [k for k in used if k in observed and not isinstance(observed[k], UNTIMED)]
+    rounds = config.getoption("--samples") - 1
+    if not isinstance(started.observer, Collector):
+        return
+    if reporter := config.pluginmanager.get_plugin("terminalreporter"):
+        reporter.ensure_newline()
+        reporter.write_line(f"hokusai: asking {len(keys)} probes {rounds} times more")
+    with Recorder(started.folder / SAMPLES) as record:
+        for _round in range(rounds):
+            for answer in started.observer.again(keys):
+                record(started.redactor.clean(answer))
+
+
+def _read_samples(path: Path) -> dict[str, list[Observation]]:
+    found: dict[str, list[Observation]] = {}
+    for answer in recorder.read_all(path) if path.is_file() else ():
+        if answer.failure is None or not answer.failure.unjudgeable:
+            found.setdefault(answer.probe, []).append(answer)
+    return found

@@ -56,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _configure(config: pytest.Config, name: str) -> None:
     tested, credentials = run.load(name)
+    if config.getoption("--replay") and config.getoption("--samples") > 1:
+        raise UsageError("--samples asks probes again, and a replay asks nothing: leave one out")
     given: dict[str, str] | None = getattr(config, "workerinput", {}).get(WORKER_INPUT)
     reports: Path = config.getoption("--reports")
     folder = Path(given["folder"]) if given else run.new_folder(reports.absolute(), name)

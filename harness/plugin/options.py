@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 
+MAX_SAMPLES = 1000
 MARKERS = (
     "p0: must work, or the platform is down",
     "p1: must work within 24 hours",
@@ -43,12 +45,26 @@ def add(parser: pytest.Parser) -> None:
         "pytest takes a path that stands alone for a place of tests)",
     )
     group.addoption(
+        "--samples",
+        metavar="N",
+        type=_samples,
+        default=1,
+        help="ask each probe of the symptom checks N times in all, for the failure rates and "
+        "latencies in the hand-off (default: 1; the environment's limits hold)",
+    )
+    group.addoption(
         "--reports",
         metavar="FOLDER",
         type=Path,
         default=Path("reports"),
         help="where the reports of the run go: FOLDER/<env>/<run-id>/ (default: reports)",
     )
+
+
+def _samples(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_SAMPLES:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {MAX_SAMPLES}, not {text!r}")
+    return int(text)
 
 
 def register_markers(config: pytest.Config) -> None:

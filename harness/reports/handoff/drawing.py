@@ -7,7 +7,7 @@ import msgspec
 from harness.reports.handoff.model import Link, LinkState, Part, Picture
 
 # In units of the drawing: as wide as a phone is, so that its text stays readable there.
-COLUMN, ROW, BOX_WIDTH, BOX_HEIGHT, MARGIN = 156, 104, 116, 46, 8
+COLUMN, ROW, BOX_WIDTH, BOX_HEIGHT, MARGIN = 156, 104, 116, 46, 16
 CLASS = {
     LinkState.BROKEN: "broken",
     LinkState.AFFECTED: "affected",
@@ -112,7 +112,8 @@ def _line(link: Link, start: Box, end: Box) -> Line:
         x2=round(x2, 1),
         y2=round(y2, 1),
         label_x=round(middle_x if level else middle_x + 14, 1),
-        label_y=round(middle_y - 14 if level else middle_y + 4, 1),
+        # Under the boxes where they stand side by side: the gap is narrower than the words.
+        label_y=round(middle_y + BOX_HEIGHT / 2 + 12 if level else middle_y + 4, 1),
         anchor="middle" if level else "start",
         style=CLASS[link.state],
         badge=_badge(link.state, link.causes),

@@ -35,9 +35,12 @@ _KEYED = ("X-API-Key", "Authorization: Bearer", "Authorization: ApiKey")
 
 def reproduction(sources: Sources, failure: DocumentedFailure) -> tuple[Command, ...]:
     """Return the documented steps, then what the failed symptom checks asked, each once."""
-    found: dict[str, Command] = {}
-    for command in (*_documented(sources, failure), *_asked(sources, failure)):
-        found.setdefault(command.line, command)
+    documented = tuple(_documented(sources, failure))
+    found = {command.line: command for command, _probe in documented}
+    told = {probe for _command, probe in documented}
+    for command, probe in _asked(sources, failure):
+        if probe not in told:
+            found.setdefault(command.line, command)
     return tuple(found.values())
 
 
@@ -59,7 +62,10 @@ def pasted(line: str, vantage: str, environment: Environment, redirects: Iterabl
     return f"curl {options} {line.removeprefix('curl ')}" if options else line
 
 
-def _documented(sources: Sources, failure: DocumentedFailure) -> Iterator[Command]:
+def _documented(
+    sources: Sources, failure: DocumentedFailure
+) -> Iterator[tuple[Command, str]]:
+    """Yield the documented steps, each with the key of the probe that asked the same."""
     seen = [
         sources.observations[key]
         for check in sources.symptoms(failure.id)
@@ -71,14 +77,15 @@ def _documented(sources: Sources, failure: DocumentedFailure) -> Iterator[Comman
         vantage = f"task:{inside['service'].lower()}" if inside else RUNNER
         line = _with_names(IN_TASK.sub("", step), sources.environment)
         same = next((each for each in seen if _asks_the_same(line, vantage, each)), None)
-        yield Command(
+        command = Command(
             line=pasted(line, vantage, sources.environment, _redirects(sources)),
             about="from the catalogue" + (", inside a task" if inside else ""),
             seen=_answer(same) if same else "",
         )
+        yield command, same.probe if same else ""
 
 
-def _asked(sources: Sources, failure: DocumentedFailure) -> Iterator[Command]:
+def _asked(sources: Sources, failure: DocumentedFailure) -> Iterator[tuple[Command, str]]:
     for check in sources.symptoms(failure.id):
         if check.status is not Status.FAILED:
             continue
@@ -86,13 +93,14 @@ def _asked(sources: Sources, failure: DocumentedFailure) -> Iterator[Command]:
             observation = sources.observations.get(key)
             line = exchange.command(observation) if observation else None
             if observation and line:
-                yield Command(
+                command = Command(
                     line=pasted(
                         line, observation.vantage, sources.environment, _redirects(sources)
                     ),
                     about=check.title,
                     seen=_answer(observation),
                 )
+                yield command, observation.probe
 
 
 def _answer(observation: Observation) -> str:
@@ -133,17 +141,22 @@ def _asks_the_same(line: str, vantage: str, seen: Observation) -> bool:
             return False
 
 
-def _curl_options(
-    line: str, environment: Environment, redirects: Iterable[str]
-) -> Iterator[str]:
-    hosts = {urlsplit(url).hostname for url in _URL.findall(line)}
+def _curl_options(line: str, environment: Environment, redirects: Iterable[str]) -> Iterator[str]:
+    asked = {_host_and_port(url) for url in _URL.findall(line)}
     if " -L" in line:
-        hosts |= set(redirects)
+        hosts = {host for host, _port in asked} | set(redirects)
+        asked = {(host, port) for host in hosts for port in ("80", "443")}
     for entry in environment.network.connect_to:
-        if entry.partition(":")[0] in hosts:
+        host, port = entry.split(":")[:2]
+        if (host, port) in asked:
             yield f"--connect-to {shlex.quote(entry)}"
-    if environment.tls.ca_bundle:
+    if environment.tls.ca_bundle and ("https:" in line or " -L" in line):
         yield '--cacert "$HOKUSAI_TLS_CA_BUNDLE"'
+
+
+def _host_and_port(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.hostname or "", str(parts.port or {"http": 80, "https": 443}[parts.scheme])
 
 
 def _redirects(sources: Sources) -> set[str]:
