@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.environment import Aws, Environment, Service
-from harness.observation import AwsObservation
+from harness.expect import CannotJudge
+from harness.observation import AwsObservation, FailureKind
 
 Json = dict[str, Any]
 
@@ -23,6 +24,13 @@ def service(services: AwsObservation, name: str) -> Json:
     """Return the ECS service of that name, or an empty one."""
     found = services.response.get("services", [])
     return next((each for each in found if each["serviceName"] == name), {})
+
+
+def require_answer(section: AwsObservation) -> None:
+    """Raise CannotJudge unless AWS answered, be it with an error: that there is no such thing."""
+    failure = section.failure
+    if failure is not None and failure.kind != FailureKind.AWS_ERROR:
+        raise CannotJudge(str(failure))
 
 
 def deployed_at(service_description: Json) -> float:

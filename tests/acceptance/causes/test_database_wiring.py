@@ -50,6 +50,7 @@ def test_the_database_instance_is_available(
 ) -> None:
     """The RDS instance exists and runs."""
     name = environment.need("database.instance")
+    view.require_answer(database)
     found = database.response.get("DBInstances", [])
     status = found[0]["DBInstanceStatus"] if found else "no such instance"
     require(
@@ -134,6 +135,7 @@ def test_the_api_is_given_its_database_name(
 def test_the_secret_exists(environment: Environment, secret: AwsObservation) -> None:
     """The application's secret is there and not scheduled for deletion."""
     name = view.names(environment).secret
+    view.require_answer(secret)
     deleted = "DeletedDate" in secret.response
     require(
         secret.failure is None and not deleted,
