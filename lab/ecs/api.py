@@ -218,11 +218,11 @@ class EcsApi:
         )
 
     def _definition(self, reference: str) -> str:
-        from moto.ecs.exceptions import EcsClientException
+        from moto.core.exceptions import ServiceException
 
         try:
             found = self._backends.ecs.describe_task_definition(reference)
-        except (EcsClientException, ValueError, KeyError, TypeError):
+        except (ServiceException, ValueError, KeyError, TypeError):
             found = None
         if found is None or found.status != "ACTIVE":
             raise AwsError("ClientException", "TaskDefinition not found.")
