@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab import home, session
+from lab.addresses import NUMBERS
 from lab.home import LabError, Record
 from lab.inside import ask
 
@@ -59,6 +60,8 @@ def _run(given: argparse.Namespace) -> int:
 def _down(given: argparse.Namespace) -> int:
     records = home.running()
     chosen = records if given.all else [_one(given.lab)]
+    if not chosen:
+        print("no lab runs", file=sys.stderr)
     for record in chosen:
         os.kill(record.pid, signal.SIGTERM)
     for record in chosen:
@@ -202,6 +205,14 @@ Lab {number} runs: {scenario}. Ctrl-C ends it.
 """)
 
 
+def _number(text: str) -> int:
+    number = int(text) if text.isdecimal() else -1
+    if number not in NUMBERS:
+        wanted = f"a lab has a number from {NUMBERS[0]} to {NUMBERS[-1]}"
+        raise argparse.ArgumentTypeError(f"{wanted}, not '{text}'")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description="Labs by hand.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -212,7 +223,7 @@ def _parser() -> argparse.ArgumentParser:
         # Without a help text a command is not listed.
         made = commands.add_parser(name, help=text) if text else commands.add_parser(name)
         made.set_defaults(run=run)
-        made.add_argument("--lab", type=int, metavar="N", help="the lab's number (20..250)")
+        made.add_argument("--lab", type=_number, metavar="N", help="the lab's number (20..250)")
         return made
 
     for name, run, text in (
@@ -238,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     for action, text in (("apply", "put faults into a running lab"), ("heal", "undo them")):
         made = actions.add_parser(action, help=text)
         made.add_argument("names", nargs="+", metavar="NAME")
-        made.add_argument("--lab", type=int, metavar="N", help="the lab's number (20..250)")
+        made.add_argument("--lab", type=_number, metavar="N", help="the lab's number (20..250)")
     fault.set_defaults(run=_fault)
     command("serve", _serve, None).add_argument("order")
     return parser
