@@ -123,8 +123,9 @@ def test_plain_http_is_redirected_to_the_same_host(registry: Front) -> None:
             observed=observed if config else f"action {listener['DefaultActions'][0]['Type']}",
             mend=(
                 f"aws elbv2 modify-listener --listener-arn {listener['ListenerArn']} "
-                "--default-actions 'Type=redirect,RedirectConfig="
-                "{Protocol=HTTPS,Port=443,Host=#{host},StatusCode=HTTP_301}'",
+                # As JSON: the CLI's shorthand cannot hold the braces of #{host}.
+                """--default-actions '[{"Type":"redirect","RedirectConfig":{"Protocol":"HTTPS","""
+                """"Port":"443","Host":"#{host}","StatusCode":"HTTP_301"}}]'""",
             ),
         ),
     )

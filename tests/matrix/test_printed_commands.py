@@ -1,0 +1,64 @@
+"""What the hand-off prints works as pasted: its steps reproduce, its fixes mend."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import session
+from tests.matrix import handed_over
+from tests.matrix.handed_over import Mending, paste
+from tests.matrix.judging import judge, judge_until_green
+
+NEEDED = ("aws", "jq", "curl", "getent", "bash")
+MISSING = [name for name in NEEDED if shutil.which(name) is None]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not on PATH: {', '.join(MISSING)}")
+
+Variables = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Variables]:
+    """The incident; the last test of this file mends it."""
+    with session.start("incident-2025-08-06") as started:
+        yield started.environment
+
+
+@pytest.fixture(scope="module")
+def document(lab: Variables, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The hand-off of the incident, in Markdown."""
+    reports = tmp_path_factory.mktemp("reports")
+    judge(lab, reports)
+    return (reports / "local" / "latest" / "handoff.md").read_text(encoding="utf-8")
+
+
+def test_every_printed_step_shows_what_the_suite_saw(lab: Variables, document: str) -> None:
+    steps = handed_over.steps(document)
+    assert len({step.failure for step in steps}) == 8
+    wrong = []
+    for step in steps:
+        pasted = paste(step.line, lab)
+        if not handed_over.shows(pasted, step.seen):
+            wrong.append(
+                f"{step.line}\n  seen: {step.seen}\n  now ({pasted.code}): {pasted.output}"
+            )
+    assert wrong == [], "\n".join(wrong)
+
+
+def test_every_printed_fix_mends(lab: Variables, document: str, tmp_path: Path) -> None:
+    mendings = handed_over.mendings(document)
+    assert len(mendings) == 5
+    for mending in mendings:
+        mend(mending, lab, tmp_path)
+    seen = judge_until_green(lab, tmp_path / "reports")
+    assert (seen.exit_code, seen.failed) == (0, {}), seen.output
+
+
+def mend(mending: Mending, lab: Variables, folder: Path) -> None:
+    """Paste the lines of one root cause, one after the other, as a person would."""
+    for line in mending.lines:
+        pasted = paste(line, lab, folder)
+        assert pasted.code == 0, f"{mending.what}\n{line}\n{pasted.output}"
