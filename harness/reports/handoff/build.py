@@ -47,7 +47,7 @@ def build(sources: Sources, *, replayed: bool = False, samples: int = 1) -> Hand
         contacts=deployed.contacts(sources),
         shell=pasting.shell(tested, lines),
         picture=picture.picture(
-            sources.layout, sources.by_id, {cause.check: cause.number for cause in causes}
+            sources.layout, sources.by_id, {check: cause.number for cause in causes for check in cause.checks}
         ),
         causes=causes,
         unexplained=sources.diagnosis.unexplained,
@@ -86,7 +86,7 @@ def _cause(sources: Sources, number: int, cause: RootCause) -> Cause:
     seen = [sources.observations[key] for key in cause.probes if key in sources.observations]
     return Cause(
         number=number,
-        check=cause.check,
+        checks=(cause.check, *cause.same),
         what=found.what,
         where=found.resource,
         expected=found.expected,

@@ -31,7 +31,8 @@ def fixes(sources: Sources, failure: DocumentedFailure, judgement: Judgement) ->
     First those that a root cause speaks for, then what else failed, what was not judged, and
     last those that the evidence speaks against.
     """
-    roots = {cause.check for cause in sources.diagnosis.root_causes}
+    causes = sources.diagnosis.root_causes
+    roots = {check for cause in causes for check in (cause.check, *cause.same)}
     weighed = []
     for item in failure.recommended_fixes:
         standing, evidence = _weigh(sources, item, judgement)

@@ -55,10 +55,12 @@ class Command(_Part, frozen=True, kw_only=True):
 
 
 class Cause(_Part, frozen=True, kw_only=True):
-    """A root cause, numbered as everywhere in the document; ``failures`` are those it explains."""
+    """A root cause, numbered as everywhere in the document; ``failures`` are those it explains,
+    ``checks`` those that one and the same change mends.
+    """
 
     number: int
-    check: str
+    checks: tuple[str, ...]
     what: str
     where: str
     expected: str
