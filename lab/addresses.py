@@ -10,6 +10,7 @@ CHOSEN_BY_ITSELF = range(20, 248)
 
 CONTROL_PLANE_PORT = 4566
 RESOLVER_PORT = 5353
+MESSAGES_PORT = 4567
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Network:
     def nowhere(self) -> str:
         """The address on which connecting times out."""
         return f"127.{self.number}.0.4"
+
+    @property
+    def messages(self) -> str:
+        """The address of Session Manager's message gateway (port `MESSAGES_PORT`)."""
+        return f"127.{self.number}.0.5"
 
     @property
     def endpoint_url(self) -> str:

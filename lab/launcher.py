@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.ecs.model import Process, StartError, Task
+from lab.images import find
 from lab.tasks import TaskHosts, TaskProcess, UnknownImageError, exec_argv
-from lab.tasks.inside import Surroundings
+from lab.tasks.inside import Surroundings, toolbox
 
 
 class ImageLauncher:
@@ -61,4 +62,8 @@ def command_inside(task: Task, argv: Sequence[str]) -> tuple[list[str], dict[str
     launched = task.process
     if not isinstance(launched, _LaunchedTask) or launched.poll() is not None:
         raise LookupError(f"task {task.id} does not run")
-    return exec_argv(launched.surroundings, launched.environment, argv)
+    argv, environment, folder = exec_argv(launched.surroundings, launched.environment, argv)
+    missing = find(task.container["image"]).missing
+    if missing:
+        environment["PATH"] = str(toolbox(folder.parent, missing))
+    return argv, environment, folder

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import names, settings
-from lab.addresses import RESOLVER_PORT, Network
+from lab.addresses import MESSAGES_PORT, RESOLVER_PORT, Network
 from lab.aws.answer import Answer
 from lab.aws.call import Call
 from lab.coalesce import Coalesced
@@ -162,7 +162,20 @@ class Parts:
             self._backends, self._services, lifecycle, targets, self._point_to_breaker
         )
         EcsApi(self._backends, self._services, self._controller.poke).install(self._hooks)
+        self._open_tasks()
         fidelity.tell_real_target_health(self._backends, self._edge.target_health)
+
+    def _open_tasks(self) -> None:
+        """ECS Exec: the operation, and the gateway that its sessions go through."""
+        from lab.exec_agent import ExecuteCommandApi, Gateway, Orders
+        from lab.launcher import command_inside
+
+        orders = Orders()
+        gateway = Gateway(self._network.messages, MESSAGES_PORT, orders)
+        self._ends(gateway.close)
+        gateway.start()
+        api = ExecuteCommandApi(self._backends, self._services, orders, gateway.url, command_inside)
+        api.install(self._hooks)
 
     def _follow(self, call: Call, answer: Answer) -> None:
         if call.reads or answer.status >= 300:

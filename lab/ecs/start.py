@@ -85,7 +85,7 @@ def _json_key(text: str, key: str) -> str:
 
 def _check_permission(backends: Backends, role: str, arn: str) -> None:
     action = "secretsmanager:GetSecretValue"
-    if not _permitted(backends, role, action, arn):
+    if not permitted(backends, role, action, arn):
         account = backends.account
         who = f"arn:aws:sts::{account}:assumed-role/{role.rpartition('/')[2]}/ecs-task"
         raise StartError(
@@ -95,7 +95,8 @@ def _check_permission(backends: Backends, role: str, arn: str) -> None:
         )
 
 
-def _permitted(backends: Backends, role: str, action: str, resource: str) -> bool:
+def permitted(backends: Backends, role: str, action: str, resource: str) -> bool:
+    """Whether the policies of a role (by its ARN) allow an action on a resource."""
     from moto.iam.access_control import IAMPolicy, PermissionResult
 
     found = [each for each in backends.iam.roles.values() if each.arn == role]

@@ -13,6 +13,10 @@ TAGS = {
     # Another tag of the same server: what is deployed differs, what it does does not.
     "mlflow": ("3.17", "3.16"),
 }
+# A tag may end with one of these: the same program, in an image that has less beside it.
+_SHELL = frozenset({"sh", "bash", "dash"})
+_PYTHON = frozenset({"python", "python3"})
+VARIANTS = {"-no-python": _PYTHON, "-distroless": _SHELL, "-scratch": _SHELL | _PYTHON}
 # Programs on the same framework share a host: it is imported, and kept in memory, once.
 HOSTS = {"web": ("api", "auth"), "mlflow": ("mlflow",)}
 
@@ -23,10 +27,14 @@ class UnknownImageError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image as a task definition names it: `<registry>/hokusai/<program>:<tag>`."""
+    """An image as a task definition names it: `<registry>/hokusai/<program>:<tag>`.
+
+    `missing` are interpreters that it has not: nothing can be run with them inside of a task.
+    """
 
     program: str
     tag: str
+    missing: frozenset[str] = frozenset()
 
     def run(self) -> None:
         """Run the program with the process's environment, until it ends."""
@@ -45,8 +53,10 @@ class Image:
 def find(reference: str) -> Image:
     """The image of a reference. Raises UnknownImageError, worded as ECS does."""
     program, _, tag = reference.rpartition("/")[2].partition(":")
+    variant = next((each for each in VARIANTS if tag.endswith(each)), "")
+    tag = tag.removesuffix(variant)
     if "hokusai/" in reference and tag in TAGS.get(program, ()):
-        return Image(program, tag)
+        return Image(program, tag, VARIANTS.get(variant, frozenset()))
     raise UnknownImageError(
         f"CannotPullContainerError: pull image manifest has been retried 1 time(s): "
         f"failed to resolve ref {reference}: {reference}: not found"

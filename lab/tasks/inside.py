@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,3 +45,27 @@ def exec_argv(
 ) -> tuple[list[str], dict[str, str], Path]:
     """How to run a command inside a task: argument vector, environment, working folder."""
     return list(argv), variables(task, own), task.folder
+
+
+def toolbox(folder: Path, missing: Collection[str]) -> Path:
+    """A folder with the programs of an image that lacks some; made once in `folder`.
+
+    Without a shell there is nothing but Python; without Python, everything else.
+    """
+    box = folder / ("without-" + "-".join(sorted(missing)))
+    if not box.exists():
+        draft = Path(tempfile.mkdtemp(dir=folder))
+        for name, program in _programs("sh" in missing).items():
+            if not name.startswith(tuple(missing)):
+                (draft / name).symlink_to(program)
+        draft.rename(box)
+    return box
+
+
+def _programs(only_python: bool) -> dict[str, Path]:
+    own = {path.name: path for path in (HERE / "bin").iterdir()}
+    if only_python:
+        return {name: path for name, path in own.items() if name.startswith("python")}
+    places = (Path(place) for place in SYSTEM_PATH.split(":"))
+    found = {path.name: path for place in places if place.is_dir() for path in place.iterdir()}
+    return {name: path for name, path in found.items() if "python" not in name} | own
