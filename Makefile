@@ -3,6 +3,8 @@ ENV ?= local
 SCENARIO ?=
 ARGS ?=
 FAILURE ?=
+A ?=
+B ?=
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest
 SCENARIO_ARG = $(if $(SCENARIO),--scenario $(SCENARIO))
@@ -11,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test matrix lab lint unit
+.PHONY: help setup reproduce check test validate compare matrix lab lint unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +28,13 @@ reproduce: .venv/.installed ## the main job: reproduce all documented failures o
 
 test: .venv/.installed ## every check on one environment: ENV=local|dev|prod [SCENARIO=…] [ARGS=…]
 	$(PYTEST) --env $(ENV) $(SCENARIO_ARG) $(ARGS)
+
+validate: .venv/.installed ## is one documented failure fixed? FAILURE=… ENV=… [ARGS="--wait 15m"]
+	@$(if $(FAILURE),,echo "make validate: name the failure: make validate FAILURE=<id> ENV=$(ENV); failures/ has: $(notdir $(basename $(wildcard failures/*.yaml)))" >&2; exit 4)
+	$(PYTEST) --env $(ENV) --validate $(FAILURE) --tb no -q $(ARGS)
+
+compare: .venv/.installed ## what changed between two runs: A=… B=… (folders below reports/)
+	$(PY) -m harness compare $(A) $(B)
 
 matrix: .venv/.installed ## every fault against every check, in two labs at once: [ARGS="--pairs N --seed N"]
 	$(PYTEST) tests/matrix/test_matrix.py -n 2 --dist worksteal -p no:allure_pytest $(ARGS)

@@ -21,6 +21,12 @@ from harness.reports.run_json import RunFacts
 OBSERVATIONS, SAMPLES = "observations.jsonl", "samples.jsonl"
 
 
+def observations(config: pytest.Config, started: Run) -> dict[str, Observation]:
+    """Return what the run observed, or judged again, by probe."""
+    replayed: Path | None = config.getoption("--replay")
+    return recorder.read(replayed or started.folder / OBSERVATIONS)
+
+
 def write(config: pytest.Config, started: Run, results: Results, facts: RunFacts) -> None:
     """Write ``handoff.md`` and ``handoff.html`` into the run's folder."""
     ended, replayed = time.time(), config.getoption("--replay")

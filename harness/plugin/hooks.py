@@ -26,12 +26,13 @@ from harness.plugin import (
     run,
     selection,
     terminal,
+    validate,
 )
 from harness.plugin.results import RESULT, RESULTS, Results
 from harness.plugin.run import RUN, Blocked, Run
 from harness.redaction import Redactor
 from harness.replay import Replay
-from harness.reports import run_json
+from harness.reports import deployment, run_json
 from harness.verdicts import CheckResult, Status
 
 WORKER_INPUT = "hokusai"
@@ -40,6 +41,18 @@ BROKER = pytest.StashKey[str]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     options.add(parser)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Wait until a failure is fixed, if that is asked for: each attempt is a run of its own."""
+    try:
+        validate.check_options(config)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    if seconds := config.getoption("--wait"):
+        given = [str(each) for each in config.invocation_params.args]
+        return validate.wait_until_fixed(given, seconds)
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -119,6 +132,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"choose the environment to test with --env NAME: {known}")
     if RUN in config.stash:
         selection.deselect_inapplicable(config, items)
+        validate.deselect_others(config, items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -190,11 +204,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     judgements = results.judgements(started.catalogue)
     session.exitstatus = decide_exit(config, int(session.exitstatus), results.checks)
+    observed = hand_off.observations(config, started)
     facts = run_json.RunFacts(
         run=started.id,
         environment=started.environment.name,
         started=started.started,
         exit_code=int(session.exitstatus),
+        deployed=deployment.revisions_in(observed.values()),
+        vantage_points=deployment.vantage_points(observed),
     )
     diagnosis = results.diagnosis(started)
     run_json.write(started.folder, facts, results.checks, judgements, diagnosis)
@@ -207,6 +224,8 @@ def decide_exit(config: pytest.Config, status: int, checks: list[CheckResult]) -
     started = config.stash[RUN]
     if status not in (exit_codes.PASSED, exit_codes.FAILED):
         return status
+    if failure := config.getoption("--validate"):
+        return validate.answer(started, config.stash[RESULTS], failure).exit_code
     if config.getoption("--expect") == "reproduced":
         judgements = config.stash[RESULTS].judgements(started.catalogue)
         return terminal.reproduction_exit(started.catalogue, judgements)
@@ -224,6 +243,8 @@ def pytest_terminal_summary(
     started, results = config.stash.get(RUN, None), config.stash.get(RESULTS, None)
     if started and results and results.checks:
         terminal.summarise(terminalreporter, started, results, config.getoption("--expect"))
+        if failure := config.getoption("--validate"):
+            validate.show(terminalreporter, validate.answer(started, results, failure))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

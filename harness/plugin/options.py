@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.plugin import validate
+
 MAX_SAMPLES = 1000
 MARKERS = (
     "p0: must work, or the platform is down",
@@ -52,6 +54,7 @@ def add(parser: pytest.Parser) -> None:
         help="ask each probe of the symptom checks N times in all, for the failure rates and "
         "latencies in the hand-off (default: 1; the environment's limits hold)",
     )
+    validate.add_options(group)
     group.addoption(
         "--reports",
         metavar="FOLDER",

@@ -13,6 +13,7 @@ import msgspec
 from harness.diagnosis import Diagnosis
 from harness.verdicts import CheckResult, Judgement
 
+NAME = "run.json"
 SCHEMA = 1
 
 
@@ -23,6 +24,8 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     started: float
     exit_code: int
+    deployed: dict[str, str] = {}
+    vantage_points: tuple[str, ...] = ()
 
 
 def write(
@@ -34,7 +37,7 @@ def write(
 ) -> Path:
     """Write ``run.json`` into ``folder``, whole or not at all, and return its path."""
     document = as_document(facts, checks, judgements, diagnosis)
-    path, temporary = folder / "run.json", folder / ".run.json"
+    path, temporary = folder / NAME, folder / f".{NAME}"
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
     temporary.replace(path)
     return path
@@ -54,6 +57,8 @@ def as_document(
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(facts.started)),
         "duration_s": round(time.time() - facts.started, 3),
         "exit_code": facts.exit_code,
+        "deployed": facts.deployed,
+        "vantage_points": list(facts.vantage_points),
         "counts": dict(sorted(Counter(check.status for check in checks).items())),
         "root_causes": msgspec.to_builtins(diagnosis.root_causes),
         "unexplained": list(diagnosis.unexplained),

@@ -1,0 +1,44 @@
+"""What a run saw deployed, and where it could look from: read from its observations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from harness import recorder
+from harness.aws import view
+from harness.observation import AwsObservation, Observation
+from harness.specs import AwsProbe
+
+OBSERVATIONS = "observations.jsonl"
+SERVICES = AwsProbe(section="services", deadline=1).label
+
+
+def revisions(folder: Path) -> dict[str, str]:
+    """Return the revision (``family:number``) that each ECS service is deployed with, by service."""
+    return revisions_in(recorder.read(folder / OBSERVATIONS).values())
+
+
+def revisions_in(observations: Iterable[Observation]) -> dict[str, str]:
+    """Return the deployed revisions that are among the observations; none if AWS was not asked."""
+    return {
+        each["serviceName"]: view.revision(each["taskDefinition"])
+        for observation in observations
+        if isinstance(observation, AwsObservation) and observation.label == SERVICES
+        for each in observation.response.get("services", [])
+        if each.get("taskDefinition")
+    }
+
+
+def vantage_points(observations: Mapping[str, Observation]) -> tuple[str, ...]:
+    """Return where probes ran from and got to judge something."""
+    return tuple(
+        sorted(
+            {
+                each.vantage
+                for each in observations.values()
+                if not isinstance(each, AwsObservation)
+                and not (each.failure is not None and each.failure.unjudgeable)
+            }
+        )
+    )
