@@ -89,9 +89,7 @@ def deployed_since(
         return (f"older than what failed in run {last['run']} is deployed: {', '.join(older)}",)
     if all(was == now for was, now in known.values()):
         same = ", ".join(now for _, now in known.values())
-        return (
-            f"no task definition was deployed since run {last['run']}, where it failed: {same}",
-        )
+        return (f"the same is deployed as in run {last['run']}, where it failed: {same}",)
     return ()
 
 

@@ -25,6 +25,7 @@ from harness.plugin import (
     outcome,
     run,
     selection,
+    since,
     terminal,
     validate,
 )
@@ -215,6 +216,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     )
     diagnosis = results.diagnosis(started)
     run_json.write(started.folder, facts, results.checks, judgements, diagnosis)
+    since.write(config, started.folder)
     hand_off.write(config, started, results, facts)
     allure_report.write_environment(Path(config.option.allure_report_dir), started)
 
@@ -243,6 +245,7 @@ def pytest_terminal_summary(
     started, results = config.stash.get(RUN, None), config.stash.get(RESULTS, None)
     if started and results and results.checks:
         terminal.summarise(terminalreporter, started, results, config.getoption("--expect"))
+        since.show(terminalreporter, config)
         if failure := config.getoption("--validate"):
             validate.show(terminalreporter, validate.answer(started, results, failure))
 
