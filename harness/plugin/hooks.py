@@ -73,8 +73,7 @@ def _configure(config: pytest.Config, name: str) -> None:
     if config.getoption("--replay") and config.getoption("--samples") > 1:
         raise UsageError("--samples asks probes again, and a replay asks nothing: leave one out")
     given: dict[str, str] | None = getattr(config, "workerinput", {}).get(WORKER_INPUT)
-    reports: Path = config.getoption("--reports")
-    folder = Path(given["folder"]) if given else run.new_folder(reports.absolute(), name)
+    folder = Path(given["folder"]) if given else run.new_folder(_reports(config), name)
     redactor, closing = Redactor.from_variables(os.environ), contextlib.ExitStack()
     if given:
         observer: Observer = broker.RemoteObserver(given["broker"])
@@ -100,6 +99,11 @@ def _configure(config: pytest.Config, name: str) -> None:
         config.stash[RESULTS] = results = Results()
         config.pluginmanager.register(results, "hokusai-results")
     _place_reports(config, folder)
+
+
+def _reports(config: pytest.Config) -> Path:
+    chosen: Path | None = config.getoption("--reports")
+    return chosen.absolute() if chosen else config.rootpath / "reports"
 
 
 def _place_reports(config: pytest.Config, folder: Path) -> None:
@@ -218,6 +222,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run_json.write(started.folder, facts, results.checks, judgements, diagnosis)
     since.write(config, started.folder)
     hand_off.write(config, started, results, facts)
+    run.link_latest(started.folder)
     allure_report.write_environment(Path(config.option.allure_report_dir), started)
 
 

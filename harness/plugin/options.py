@@ -59,8 +59,7 @@ def add(parser: pytest.Parser) -> None:
         "--reports",
         metavar="FOLDER",
         type=Path,
-        default=Path("reports"),
-        help="where the reports of the run go: FOLDER/<env>/<run-id>/ (default: reports)",
+        help="where the reports of the run go: FOLDER/<env>/<run-id>/ (default: reports/)",
     )
 
 

@@ -87,12 +87,11 @@ def load_catalogue() -> Catalogue:
 
 
 def new_folder(reports: Path, environment_name: str) -> Path:
-    """Make the folder of a new run, and link ``latest`` to it. Raises UsageError."""
+    """Make the folder of a new run. Raises UsageError."""
     run_id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
     folder = reports / environment_name / run_id
     try:
         folder.mkdir(parents=True)
-        _link(folder.parent / "latest", run_id)
     except OSError as error:
         raise UsageError(
             f"{folder}: the report folder cannot be made: {error.strerror}; "
@@ -101,11 +100,12 @@ def new_folder(reports: Path, environment_name: str) -> Path:
     return folder
 
 
-def _link(link: Path, target: str) -> None:
+def link_latest(folder: Path) -> None:
+    """Let ``latest`` lead to a run: to be called when it has something to say."""
     # Renamed into place, so that a reader never finds it missing.
-    temporary = link.with_name(f".latest-{target}")
-    temporary.symlink_to(target)
-    temporary.replace(link)
+    temporary = folder.with_name(f".latest-{folder.name}")
+    temporary.symlink_to(folder.name)
+    temporary.replace(folder.with_name("latest"))
 
 
 def load_graph() -> Graph:

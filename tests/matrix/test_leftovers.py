@@ -15,7 +15,7 @@ from tests.matrix.leftovers import scene as scene_in
 
 REPRODUCE = ("--scenario", "incident-2025-08-06", "--expect", "reproduced", "--tb", "no")
 # Whoever pressed Ctrl-C does not wait longer; on a busy machine.
-PATIENCE = 10.0
+PATIENCE = 12.0
 MOMENTS = ("control plane", "platform", "network", "database")
 
 

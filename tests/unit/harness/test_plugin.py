@@ -130,6 +130,30 @@ def test_a_missing_credential_ends_the_run_before_anything_is_sent(
     assert seen == []
 
 
+def test_a_run_that_never_began_is_not_the_latest(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    project.runpytest_subprocess("--env", "dev", "-k", "health")
+    judged = run_json(project)["run"]
+    assert project.runpytest_subprocess("--env", "dev", "-k", "keyed").ret == 4
+    assert project.runpytest_subprocess("--env", "dev", "-k", "nothing").ret == 5
+    serving.__exit__(None, None, None)
+    assert run_json(project)["run"] == judged
+
+
+def test_reports_go_to_the_project_from_wherever_it_is_run(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    elsewhere = project.mkdir("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    project.runpytest_subprocess("--env", "dev", "-k", "health", project.path)
+    serving.__exit__(None, None, None)
+    assert run_json(project)["exit_code"] == 0
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_with_missing_block_the_others_are_judged(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
