@@ -10,7 +10,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar, overload
 from urllib.parse import quote, quote_plus
@@ -36,6 +36,7 @@ _SHAPES = re.compile(
     r"|(?<=://)(?P<user>[^\s:/@]+):[^\s@/]+(?=@)"
     r"|(?i:(?<=bearer )|(?<=apikey ))[A-Za-z0-9._~+/=\-]{8,}"
 )
+_ESCAPE = re.compile("%[0-9A-F]{2}")
 
 
 class Redactor:
@@ -99,5 +100,16 @@ def _spellings(secret: str) -> frozenset[str]:
             json.dumps(secret, ensure_ascii=False)[1:-1],
             repr(secret)[1:-1],
             *(coded.decode().rstrip("=") for coded in padded),
+            *_within_base64(raw),
+            _ESCAPE.sub(lambda escape: escape[0].lower(), quote(secret, safe="")),
         }
     )
+
+
+def _within_base64(raw: bytes) -> Iterator[str]:
+    """Yield what ``raw`` comes to inside longer base64 (a basic credential), wherever it begins."""
+    for shift in range(3):
+        first, last = -(-shift * 8 // 6), (shift + len(raw)) * 8 // 6
+        padded = bytes(shift) + raw
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(padded).decode()[first:last]

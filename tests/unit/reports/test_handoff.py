@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from html.parser import HTMLParser
+from html.parser import HTMLParser as Events
 from pathlib import Path
 
 import msgspec
 import pytest
+from tinyhtml5.parser import HTMLParser
 
 from harness.environment import Network, Tls, Vantage
 from harness.observation import HttpObservation, Observation
@@ -16,7 +17,7 @@ from harness.redaction import Redactor
 from harness.reports import handoff
 from harness.reports.handoff import metrics, rendering
 from harness.reports.handoff.model import HandOff, LinkState, Standing
-from harness.verdicts import Status
+from harness.verdicts import CheckResult, Status
 from tests.unit.reports.handoff_sources import (
     CATALOGUE,
     CHECKS,
@@ -173,7 +174,7 @@ def test_a_failure_without_a_cause_is_an_action_of_its_own() -> None:
     assert "No cause was found" in built.actions["24 hours"][0].text
 
 
-class _Page(HTMLParser):
+class _Page(Events):
     """What a browser would fetch, and the ids and links of the page."""
 
     def __init__(self) -> None:
@@ -202,6 +203,13 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(incident: HandOff) -
     assert set(re.findall(r"url\(([^)]*)\)", text)) <= {f"#tip-{s}" for s in ("broken", "affected", "unknown", "works")}
     assert {link[1:] for link in page.links} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.parametrize("checks", [CHECKS, HEALTHY], ids=["incident", "healthy"])
+def test_the_page_is_valid_html(checks: tuple[CheckResult, ...]) -> None:
+    parser = HTMLParser()
+    parser.parse(rendering.as_html(handoff.build(sources(checks))))
+    assert parser.errors == []
 
 
 def test_what_was_observed_cannot_break_out_of_the_document() -> None:

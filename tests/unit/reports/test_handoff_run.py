@@ -1,0 +1,62 @@
+"""Each run writes its hand-off: after a failure, when repeated, and from a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.harness import servers
+from tests.unit.harness.test_plugin import CHECKS
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makeini("[pytest]\naddopts = -p harness.plugin.hooks --strict-markers\n")
+    pytester.makepyfile(test_checks=CHECKS)
+    return pytester
+
+
+def latest(project: pytest.Pytester) -> Path:
+    return (project.path / "reports" / "dev" / "latest").resolve()
+
+
+def test_a_run_names_its_hand_off_and_a_replay_writes_the_same(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+    answer = servers.http_answer("200 OK", b'{"status":"unhealthy"}')
+    with servers.serving(servers.answering(answer, seen)) as port:
+        monkeypatch.setenv("HOKUSAI_REGISTRY_URL", f"http://127.0.0.1:{port}")
+        result = project.runpytest_subprocess("--env", "dev", "-k", "health", "--samples", "4")
+    result.stdout.fnmatch_lines(["*asking 1 probes 3 times more", "hand-off: reports/dev/*.html*"])
+    assert len(seen) == 4
+    first = latest(project)
+    text = (first / "handoff.md").read_text()
+    assert "reproduced" in text
+    assert "100 % of 4" in text
+    assert len((first / "observations.jsonl").read_text().splitlines()) == 1
+
+    record = str(first / "observations.jsonl")
+    project.runpytest_subprocess("--env", "dev", "-k", "health", "--replay", record)
+    again = (latest(project) / "handoff.md").read_text()
+    assert "replayed from a record" in again
+    assert again.partition("## Where")[2] == text.partition("## Where")[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--samples", "0"), "*--samples: a number from 1 to 1000, not '0'*"),
+        (("--samples", "2", "--replay", "x.jsonl"), "*a replay asks nothing: leave one out*"),
+    ],
+)
+def test_samples_that_cannot_be_had_are_refused(
+    project: pytest.Pytester, options: tuple[str, ...], told: str
+) -> None:
+    result = project.runpytest_subprocess("--env", "dev", *options)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([told])
