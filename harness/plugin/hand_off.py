@@ -11,10 +11,12 @@ import pytest
 from harness import recorder
 from harness.collector import Collector
 from harness.observation import Observation
+from harness.plugin import since
 from harness.plugin.results import Results
 from harness.plugin.run import Run, load_layout
 from harness.recorder import Recorder
 from harness.reports import handoff
+from harness.reports.compare import Change, Comparison
 from harness.reports.handoff.metrics import UNTIMED
 from harness.reports.run_json import RunFacts
 
@@ -46,10 +48,26 @@ def write(config: pytest.Config, started: Run, results: Results, facts: RunFacts
         diagnosis=results.diagnosis(started),
         observations=observations,
         samples=samples,
+        changes=_changes(config.stash.get(since.SINCE, None)),
     )
     most = 1 + max(map(len, samples.values()), default=0)
     document = handoff.build(sources, replayed=replayed is not None, samples=most)
     handoff.write(started.folder, document, started.redactor)
+
+
+def _changes(found: Comparison | None) -> list[str] | None:
+    """Return what is otherwise than in the previous run, the most urgent first."""
+    if found is None:
+        return None
+    order = list(Change)
+    differing = [e for e in (*found.failures, *found.causes) if e.change is not Change.SAME]
+    differing.sort(key=lambda each: order.index(each.change))
+    told = [
+        f"{each.change}: {each.id} (then: {each.before or 'not there'}; "
+        f"now: {each.after or 'not there'})"
+        for each in differing
+    ]
+    return [*told, *(f"not quite comparable with {found.before}: {w}" for w in found.warnings)]
 
 
 def _sample(

@@ -244,3 +244,10 @@ class HandOff(_Part, frozen=True, kw_only=True):
     asked: tuple[Asked, ...]
     changes: tuple[str, ...] | None
     counts: dict[str, int]
+
+    @property
+    def breaks(self) -> bool:
+        """Whether anything in the picture is not known to work."""
+        states = {part.state for part in self.picture.parts}
+        states |= {link.state for link in self.picture.links}
+        return states != {LinkState.WORKS}

@@ -44,7 +44,10 @@ def test_a_run_names_its_hand_off_and_a_replay_writes_the_same(
     project.runpytest_subprocess("--env", "dev", "-k", "health", "--replay", record)
     again = (latest(project) / "handoff.md").read_text()
     assert "replayed from a record" in again
-    assert again.partition("## Where")[2] == text.partition("## Where")[2]
+    here, since = "## Where it breaks", "## Since the previous run"
+    assert again[again.index(here) : again.index(since)] == text[text.index(here) : text.index(since)]
+    assert "no previous run of the same checks" in text
+    assert "Nothing changed." in again
 
 
 @pytest.mark.parametrize(
