@@ -15,20 +15,12 @@ import pytest
 from botocore.config import Config
 
 from lab import session
+from lab.home import ROOT
 from tests.matrix.judging import Judged, judge, judge_until_green
 
 CLUSTER = "hokusai-development"
 API = "hokusai-api-development"
-DOCUMENTED = {
-    "registry-api-outage",
-    "database-connectivity",
-    "mlflow-internal-connectivity",
-    "api-key-authentication",
-    "health-endpoints",
-    "circuit-breaker",
-    "service-discovery",
-    "ssl-tls",
-}
+DOCUMENTED = {path.stem for path in (ROOT / "failures").glob("*.yaml")}
 Variables = dict[str, str]
 
 
@@ -207,5 +199,6 @@ def test_the_incident_has_a_failed_symptom_of_every_documented_failure(reports: 
         seen = judge(incident.environment, reports)
     assert seen.exit_code == 1
     assert set(seen.verdicts) == DOCUMENTED
+    assert len(DOCUMENTED) == 8
     assert set(seen.verdicts.values()) == {"reproduced"}
     assert [failure for failure in DOCUMENTED if not seen.symptoms_failed(failure)] == []
