@@ -6,6 +6,7 @@ One YAML file each in ``environments/``. Every value can be overridden by the en
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,9 +19,19 @@ from harness import settings_file
 from harness.errors import MissingCredential, MissingSetting, UsageError
 
 Severity = Literal["p0", "p1", "p2", "p3"]
-Url = Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+$", description="scheme://host[:port]")]
-HostPort = Annotated[str, Meta(pattern=r"^[^\s:]+:\d{1,5}$")]
-ConnectTo = Annotated[str, Meta(pattern=r"^[^\s:]+:\d{1,5}:[^\s:]+:\d{1,5}$")]
+
+
+def _like(example: str, pattern: str) -> Meta:
+    settings_file.EXAMPLES[pattern] = example
+    return Meta(pattern=pattern)
+
+
+Url = Annotated[
+    str, _like("https://host or http://host:port, without a path", r"^https?://[^\s/?#]+$")
+]
+HostPort = Annotated[str, _like("host:port", r"^[^\s:]+:\d{1,5}$")]
+ConnectTo = Annotated[str, _like("host:port:address:port", r"^[^\s:]+:\d{1,5}:[^\s:]+:\d{1,5}$")]
+ClassName = Annotated[str, _like("module:Class", r"^[\w.]+:\w+$")]
 Seconds = Annotated[float, Meta(gt=0, le=300)]
 Count = Annotated[int, Meta(gt=0)]
 
@@ -91,7 +102,7 @@ class CircuitBreaker(_Section, frozen=True, kw_only=True):
     """The circuit breaker class to hold to its contract: a folder and ``module:Class``."""
 
     source: str | None = None
-    target: Annotated[str, Meta(pattern=r"^[\w.]+:\w+$")] = "circuit_breaker:CircuitBreaker"
+    target: ClassName = "circuit_breaker:CircuitBreaker"
 
 
 class Network(_Section, frozen=True, kw_only=True):
@@ -208,8 +219,8 @@ def load(name: str, folder: Path, variables: Mapping[str, str] = os.environ) -> 
 def credentials(variables: Mapping[str, str] = os.environ) -> Credentials:
     """Return the credentials that this process was given. Raises UsageError if malformed."""
     key = variables.get("HOKUSAI_API_KEY")
-    if key is not None and (key != key.strip() or not key.isprintable()):
-        raise UsageError("HOKUSAI_API_KEY has spaces or control characters around or in the key")
+    if key and not all("!" <= letter <= "~" for letter in key):
+        raise UsageError("HOKUSAI_API_KEY has spaces or other letters that no key has")
     return Credentials(api_key=key or None)
 
 
@@ -252,12 +263,22 @@ def _parse(raw: str, annotation: Any, variable: str) -> Any:
     try:
         return msgspec.to_builtins(msgspec.convert(value, annotation, strict=False))
     except msgspec.ValidationError as error:
-        raise UsageError(f"{variable}: {error}") from None
+        raise UsageError(
+            f"{variable}: {settings_file.told(error).replace(' - at `$[0]`', '')}"
+        ) from None
 
 
-def settings(environment: Environment) -> Iterator[tuple[str, str]]:
+def unknown_variables(variables: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
+    """Return the HOKUSAI_* variables that set nothing, each with the settings it may stand for."""
+    known = {"HOKUSAI_API_KEY", *(variable for _path, variable in settings(Environment))}
+    given = sorted(name for name in variables if name.startswith("HOKUSAI_"))
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in given}
+    return {name: near[name] for name in given if name not in known}
+
+
+def settings(environment: Environment | type[Environment]) -> Iterator[tuple[str, str]]:
     """Yield every overridable setting's path and its variable, for ``--help`` and the docs."""
-    for field in msgspec.structs.fields(type(environment)):
+    for field in msgspec.structs.fields(environment):
         section = _section_of(field.type)
         for inner in msgspec.structs.fields(section) if section else ():
             path = f"{field.name}.{inner.name}"

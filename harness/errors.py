@@ -18,6 +18,14 @@ class MissingSetting(Exception):
         )
 
 
+class UnusableSetting(MissingSetting):
+    """A value that was given and cannot be meant."""
+
+    def __init__(self, path: str, variable: str, value: str, why: str) -> None:
+        self.path, self.variable = path, variable
+        Exception.__init__(self, f"{path} ({variable}) is '{value}': {why}")
+
+
 class MissingCredential(Exception):
     """A credential that a check needs and that was not given; it never comes from a file here."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.aws import credentials as aws_credentials
-from harness.environment import Credentials, Environment
+from harness.environment import Credentials, Environment, variable_for
+from harness.errors import UnusableSetting
 from harness.specs import RUNNER, AwsProbe, ContractProbe, HttpProbe, Probe
 
 
@@ -16,7 +19,13 @@ def check(probe: Probe, environment: Environment, credentials: Credentials) -> N
     if isinstance(probe, AwsProbe) or _by_ecs_exec(probe, environment):
         aws_credentials.need()
     if isinstance(probe, ContractProbe):
-        environment.need(probe.setting)
+        _need_folder(environment, probe.setting)
+
+
+def _need_folder(environment: Environment, path: str) -> None:
+    folder = environment.need(path)
+    if not Path(folder).is_dir():
+        raise UnusableSetting(path, variable_for(path), folder, "there is no such folder")
 
 
 def _by_ecs_exec(probe: Probe, environment: Environment) -> bool:

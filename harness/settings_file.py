@@ -11,6 +11,8 @@ import yaml
 from harness.errors import UsageError
 
 T = TypeVar("T")
+# What a value that has to match a pattern looks like, for people.
+EXAMPLES: dict[str, str] = {}
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -33,7 +35,15 @@ def convert(document: dict[str, Any], kind: type[T], path: Path) -> T:
     try:
         return msgspec.convert(document, kind, strict=True)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: {str(error).replace('$.', '')}") from None
+        raise UsageError(f"{path}: {told(error).replace('$.', '')}") from None
+
+
+def told(error: msgspec.ValidationError) -> str:
+    """Return what is wrong with a value; an example instead of a pattern that it has to match."""
+    text = str(error)
+    for pattern, example in EXAMPLES.items():
+        text = text.replace(f"matching regex {pattern!r}", f"like {example}")
+    return text
 
 
 def _place(error: yaml.YAMLError) -> str:

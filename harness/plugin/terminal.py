@@ -12,6 +12,7 @@ import pytest
 from harness import exit_codes
 from harness.catalogue import Catalogue
 from harness.diagnosis import Diagnosis
+from harness.environment import unknown_variables
 from harness.plugin.results import Results
 from harness.plugin.run import Run
 from harness.reports import causes, table
@@ -30,6 +31,9 @@ def header(started: Run) -> list[str]:
     ]
     for failure, reason in tested.not_applicable.items():
         lines.append(f"hokusai: {failure} does not apply here: {reason}")
+    for name, near in unknown_variables().items():
+        # Only those that look like a slip: the platform's own programs have such variables too.
+        lines += [f"hokusai: {name} is no setting; is {meant} meant?" for meant in near]
     return lines
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import environment
+from harness import environment, requirements
 from harness.errors import MissingSetting, UsageError
+from harness.specs import ContractProbe
 
 ROOT = Path(__file__).parents[3]
 MINIMAL = "description: x\nregistry: {url: https://registry.example}\n"
@@ -79,3 +80,52 @@ def test_a_key_with_a_line_break_is_refused_without_telling_it() -> None:
     with pytest.raises(UsageError, match="HOKUSAI_API_KEY") as told:
         environment.credentials({"HOKUSAI_API_KEY": "abcdefgh\n"})
     assert "abcdefgh" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("HOKUSAI_REGISTRY_URL", "registry", "like https://host or http://host:port"),
+        ("HOKUSAI_NETWORK_RESOLVER", "1.2.3.4", "like host:port"),
+        ("HOKUSAI_NETWORK_CONNECT_TO", "a:1", "like host:port:address:port"),
+        ("HOKUSAI_CIRCUIT_BREAKER_TARGET", "Class", "like module:Class"),
+    ],
+)
+def test_what_a_value_looks_like_is_told_by_an_example(
+    tmp_path: Path, variable: str, value: str, told: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        load(tmp_path, MINIMAL, **{variable: value})
+    assert variable in str(refused.value)
+    assert told in str(refused.value)
+    assert "regex" not in str(refused.value)
+
+
+def test_a_variable_that_is_nearly_a_setting_is_told_with_what_may_be_meant() -> None:
+    given = {
+        "HOKUSAI_REGISTRY_URI": "x",
+        "HOKUSAI_REGISTRY_URL": "x",
+        "HOKUSAI_API_KEY": "x",
+        "HOKUSAI_CLIENT_CACHE": "x",
+        "HOME": "x",
+    }
+    assert environment.unknown_variables(given) == {
+        "HOKUSAI_CLIENT_CACHE": [],
+        "HOKUSAI_REGISTRY_URI": ["HOKUSAI_REGISTRY_URL"],
+    }
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    loaded = load(tmp_path, MINIMAL, HOKUSAI_CIRCUIT_BREAKER_SOURCE=str(tmp_path / "none"))
+    probe = ContractProbe(
+        contract="circuit_breaker", setting="circuit_breaker.source", target="module:Class"
+    )
+    with pytest.raises(MissingSetting, match=r"HOKUSAI_CIRCUIT_BREAKER_SOURCE.*no such folder"):
+        requirements.check(probe, loaded, environment.Credentials())
+
+
+@pytest.mark.parametrize("key", ["a b", " a", "schlüssel", "a\tb"])
+def test_what_cannot_be_a_key_is_refused_without_telling_it(key: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        environment.credentials({"HOKUSAI_API_KEY": key})
+    assert key not in str(refused.value)
