@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate compare matrix lab lint unit
+.PHONY: help setup reproduce check test validate compare matrix drills lab lint unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ compare: .venv/.installed ## what changed between two runs: A=… B=… (folders
 
 matrix: .venv/.installed ## every fault against every check, in two labs at once: [ARGS="--pairs N --seed N"]
 	$(PYTEST) tests/matrix/test_matrix.py -n 2 --dist worksteal -p no:allure_pytest $(ARGS)
+
+drills: .venv/.installed ## labs broken and mended by hand, and ended in every way: nothing is left
+	$(PYTEST) tests/matrix --ignore tests/matrix/test_matrix.py -p no:allure_pytest $(ARGS)
 
 lab: .venv/.installed ## keep a lab running in the foreground: [SCENARIO=…]
 	$(PY) -m lab run $(SCENARIO_ARG)

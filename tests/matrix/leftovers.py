@@ -1,9 +1,8 @@
-"""What a run has left on the machine: processes, listening ports, files."""
+"""What a run has left on the machine: processes, and with them their ports, and files."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -52,7 +51,6 @@ class Scene:
     checkout: Path
     temporary: Path
     databases_before: set[Path] = field(default_factory=_databases)
-    numbers: set[int] = field(default_factory=set)
 
     def begin(self, *arguments: str) -> Running:
         """Start ``python -m …`` as a shell does: in a process group of its own."""
@@ -77,11 +75,10 @@ class Scene:
         running = self.begin(*arguments)
         return running.wait(), running.said
 
-    def note_numbers(self) -> None:
-        """Remember which labs run here, to look at their ports later."""
-        for record in self.checkout.glob(".lab/labs/*/lab.json"):
-            with contextlib.suppress(OSError, ValueError):
-                self.numbers.add(json.loads(record.read_text())["number"])
+    def numbers(self) -> list[int]:
+        """The numbers of the labs that run here."""
+        records = self.checkout.glob(".lab/labs/*/lab.json")
+        return sorted(int(record.parent.name) for record in records)
 
     def leftovers(self) -> list[str]:
         """Everything that is still there, one line each; waits for what is about to go."""
@@ -97,7 +94,6 @@ class Scene:
     def _present(self) -> list[str]:
         return [
             *self.processes(),
-            *(f"listening: 127.{number}…" for number in self.numbers & _listening()),
             *map(str, self.temporary.iterdir()),
             *map(str, self.checkout.glob(".lab/labs/*")),
             *(str(each) for each in _databases() - self.databases_before if not _watched(each)),
@@ -124,7 +120,6 @@ class Running:
             assert self.process.poll() is None, self.said
             assert time.monotonic() < deadline, f"no '{text}' in: {self.said}"
             time.sleep(0.01)
-        self._scene.note_numbers()
 
     def wait_until_there_is(self, pattern: str) -> None:
         """Wait for a file in the checkout."""
@@ -133,7 +128,6 @@ class Running:
             assert self.process.poll() is None, self.said
             assert time.monotonic() < deadline, f"no {pattern}: {self.said}"
             time.sleep(0.01)
-        self._scene.note_numbers()
 
     def interrupt(self) -> None:
         """Ctrl-C: SIGINT to the whole process group."""
@@ -147,8 +141,6 @@ class Running:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"does not end: {self.said}") from None
-        finally:
-            self._scene.note_numbers()
 
 
 @contextlib.contextmanager
@@ -185,14 +177,6 @@ def _described(pid: int) -> str:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
         return f"process {pid}: {command.decode(errors='replace')[:120]}"
     return f"process {pid}"
-
-
-def _listening() -> set[int]:
-    """The second bytes of all 127.x.y.z on which somebody listens."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    listening = [row[1].partition(":")[0] for row in rows if row[3] == "0A"]
-    # The address is in the machine's byte order: little endian, so the first byte comes last.
-    return {int(address[4:6], 16) for address in listening if address.endswith("7F")}
 
 
 def _watched(folder: Path) -> bool:

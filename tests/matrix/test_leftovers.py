@@ -143,8 +143,7 @@ def test_two_labs_beside_each_other(scene: Scene) -> None:
     for _ in range(2):
         code, said = scene.run("lab", "up")
         assert code == 0, said
-    scene.note_numbers()
-    first, second = sorted(scene.numbers)
+    first, second = scene.numbers()
     endpoints = set()
     for number in (first, second):
         code, said = scene.run("lab", "env", "--json", "--lab", str(number))
