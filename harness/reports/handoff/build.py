@@ -15,6 +15,7 @@ from harness.reports.handoff.model import (
     Failure,
     HandOff,
     Impact,
+    Suffered,
     Symptom,
 )
 from harness.reports.handoff.sources import Sources
@@ -30,6 +31,7 @@ def build(sources: Sources, *, replayed: bool = False, samples: int = 1) -> Hand
     tested, causes = sources.environment, _causes(sources)
     failures = tuple(_failure(sources, judgement, causes) for judgement in sources.judgements)
     lines = [command.line for failure in failures for command in failure.reproduction]
+    lines += [line for cause in causes for line in cause.mend]
     aws = tested.aws
     return HandOff(
         run=sources.facts.run,
@@ -46,6 +48,7 @@ def build(sources: Sources, *, replayed: bool = False, samples: int = 1) -> Hand
         vantage_points=deployed.vantage_points(sources),
         contacts=deployed.contacts(sources),
         shell=pasting.shell(tested, lines),
+        tools=pasting.tools(lines),
         picture=picture.picture(
             sources.layout, sources.by_id, {check: cause.number for cause in causes for check in cause.checks}
         ),
@@ -87,7 +90,7 @@ def _cause(sources: Sources, number: int, cause: RootCause) -> Cause:
     return Cause(
         number=number,
         checks=(cause.check, *cause.same),
-        what=found.what,
+        what=found.what[:1].upper() + found.what[1:],
         where=found.resource,
         expected=found.expected,
         observed=found.observed,
@@ -195,12 +198,12 @@ def _impact(sources: Sources) -> tuple[Impact, ...]:
     )
 
 
-def _suffered(sources: Sources, who: str) -> list[str]:
+def _suffered(sources: Sources, who: str) -> list[Suffered]:
     told = []
     for judgement in sources.judgements:
         failure = sources.catalogue[judgement.failure]
         if who in failure.affects and judgement.verdict in WRONG:
-            told.append(f"{failure.impact} Seen: {judgement.because}")
+            told.append(Suffered(text=failure.impact, seen=judgement.because))
         if who in failure.affects and judgement.verdict is Verdict.BLOCKED:
-            told.append(f"Not known: {failure.id} could not be judged.")
+            told.append(Suffered(text=f"Not known: {failure.id} could not be judged."))
     return told

@@ -136,11 +136,18 @@ class Action(_Part, frozen=True, kw_only=True):
     cause: int | None = None
 
 
+class Suffered(_Part, frozen=True, kw_only=True):
+    """One impact, and the observation that shows it."""
+
+    text: str
+    seen: str = ""
+
+
 class Impact(_Part, frozen=True, kw_only=True):
     """What somebody suffers, as far as it was observed."""
 
     who: str
-    told: tuple[str, ...]
+    told: tuple[Suffered, ...]
 
 
 class Deployed(_Part, frozen=True, kw_only=True):
@@ -231,6 +238,7 @@ class HandOff(_Part, frozen=True, kw_only=True):
     vantage_points: tuple[VantagePoint, ...]
     contacts: tuple[Contact, ...]
     shell: tuple[str, ...]
+    tools: tuple[str, ...]
     picture: Picture
     causes: tuple[Cause, ...]
     unexplained: tuple[str, ...]

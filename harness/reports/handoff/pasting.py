@@ -30,6 +30,8 @@ from harness.verdicts import Status
 
 IN_TASK = re.compile(r"\s*# inside the (?P<service>\w+) task$", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s\"']+")
+_VARIABLE = re.compile(r"\$(HOKUSAI_\w+)")
+_TOOL = re.compile(r"(?:^|[|(] ?)(aws|curl|jq|openssl)(?= )", re.MULTILINE)
 _KEYED = ("X-API-Key", "Authorization: Bearer", "Authorization: ApiKey")
 
 
@@ -48,8 +50,16 @@ def shell(environment: Environment, lines: Iterable[str]) -> tuple[str, ...]:
     """Return what a shell needs before the lines are pasted into it."""
     if environment.shell:
         return (environment.shell,)
-    needed = {name for line in lines for name in re.findall(r"\$(HOKUSAI_\w+)", line)}
-    return tuple(f"export {name}=…" for name in sorted(needed))
+    text = "\n".join(lines)
+    needed = [f"export {name}=…" for name in sorted(set(_VARIABLE.findall(text)))]
+    if environment.aws and "aws" in tools([text]):
+        needed.append(f"export AWS_REGION={environment.aws.region}   # and credentials for aws")
+    return tuple(needed)
+
+
+def tools(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the programs that the lines need beside a shell, by name."""
+    return tuple(sorted({name for line in lines for name in _TOOL.findall(line)}))
 
 
 def pasted(line: str, vantage: str, environment: Environment, redirects: Iterable[str] = ()) -> str:

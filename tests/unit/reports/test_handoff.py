@@ -127,7 +127,11 @@ def test_without_a_command_of_its_own_a_task_is_entered_by_ecs_exec(incident: Ha
     discovery = next(f for f in incident.failures if f.id == "service-discovery")
     assert discovery.reproduction[0].line.startswith("aws ecs execute-command --cluster hokusai-")
     assert "--container hokusai-api --interactive" in discovery.reproduction[0].line
-    assert incident.shell == ("export HOKUSAI_API_KEY=…",)
+    assert incident.shell == (
+        "export HOKUSAI_API_KEY=…",
+        "export AWS_REGION=us-east-1   # and credentials for aws",
+    )
+    assert incident.tools == ("aws", "curl")
 
 
 def test_what_is_deployed_and_who_may_be_asked_is_told_as_far_as_it_is_known() -> None:
@@ -163,7 +167,7 @@ def test_actions_are_due_when_their_most_pressing_failure_is(incident: HandOff) 
 
 def test_impact_is_told_only_where_it_was_observed(incident: HandOff) -> None:
     impact = {each.who: each.told for each in incident.impact}
-    assert "no model can be registered" in impact["Business"][0]
+    assert "no model can be registered" in impact["Business"][0].text
     assert impact["Data"] == ()
 
 
