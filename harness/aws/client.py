@@ -119,7 +119,7 @@ def _translating(
     except (aws.ProfileNotFound, aws.TokenRetrievalError, aws.SSOError) as error:
         message = f"{action}: {error}"
         raise StageError(FailureKind.MISSING_CREDENTIAL, message, credentials.REMEDY) from None
-    except aws.HTTPClientError as error:
+    except (aws.HTTPClientError, aws.ConnectionError) as error:
         message = f"{action}: the AWS endpoint cannot be reached ({type(error).__name__})"
         remedy = "check the network, the proxy and the region"
         raise StageError(FailureKind.RUNNER_OFFLINE, message, remedy) from None
