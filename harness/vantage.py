@@ -6,17 +6,16 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
+from harness import in_task
 from harness.observation import AnyObservation, Failure, FailureKind, Observation
 from harness.probes.blank import unanswered
 from harness.probes.stage import StageError
 from harness.specs import Probe
 
-SCRIPT = Path(__file__).parent / "in_task" / "probe.py"
 START_ALLOWANCE = 10.0
 
 
@@ -69,9 +68,7 @@ def ask(way_in: WayIn, service: str, probes: Sequence[Probe]) -> list[Observatio
     questions: dict[str, Any] = {"questions": probes, "deadline": slowest}
     document = msgspec.json.encode(questions)
     try:
-        printed = way_in.run(
-            service, SCRIPT.read_text(encoding="utf-8"), document, slowest + START_ALLOWANCE
-        )
+        printed = way_in.run(service, in_task.source(), document, slowest + START_ALLOWANCE)
         answers = msgspec.json.decode(printed, type=_Answers).answers
     except StageError as error:
         return [unanswered(probe, error.failure) for probe in probes]

@@ -4,6 +4,7 @@ Reads {"questions": [...], "deadline": seconds} from standard input and prints {
 in order. The questions are probe specifications and the answers observations of the suite
 (harness/specs.py, harness/observation.py), as JSON. Needs only Python 3.8 and its standard
 library; uses psycopg2 if the service brings it. Installs nothing, leaves nothing, never raises.
+`harness.in_task.source` puts it and the modules beside it into one text.
 """
 
 import errno
@@ -18,12 +19,19 @@ import sys
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
+
+import dns_query
+import pg_login
 
 GRACE_S = 0.3
 RESOLVER = Path("/etc/resolv.conf")
 VARIABLE = re.compile(r"\$\{(\w+)(?::-((?:[^{}]|\{[^{}]*\})*))?\}")
+USER_INFO = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
+SHORTEST = 6  # a shorter value is no secret, and replacing it would garble everything
 SECRETS = re.compile(r"PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL", re.I)
+# Before Python 3.10 these were two.
+TIMED_OUT = (TimeoutError, socket.timeout)
 CONNECT = {
     errno.ECONNREFUSED: "connect-refused",
     errno.ECONNRESET: "connect-reset",
@@ -80,10 +88,10 @@ def filled(question, name):
     return value
 
 
-def resolve(host):
+def resolve(host, family=0):
     """Return the addresses of ``host``, as the task's own resolver gives them. Raises Fail."""
     try:
-        found = socket.getaddrinfo(host, None, 0, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)
     except socket.gaierror as error:
         kinds = {socket.EAI_AGAIN: "dns-timeout", socket.EAI_FAIL: "dns-servfail"}
         if error.errno == getattr(socket, "EAI_NODATA", None):
@@ -106,7 +114,7 @@ def connect(host, port, clock):
     for address in addresses:
         try:
             connected = socket.create_connection((address, port), timeout=clock.left())
-        except TimeoutError:
+        except TIMED_OUT:
             failure = Fail("connect-timeout", f"{where}: no answer within {clock.seconds:g} s")
         except OSError as error:
             kind = CONNECT.get(error.errno, "connect-unreachable")
@@ -141,7 +149,7 @@ def ask_http(question, clock):
         seen.update(exchange(question, url, clock))
     except Fail as error:
         seen["failure"] = failure(error)
-    except TimeoutError:
+    except TIMED_OUT:
         text = f"{site(url)}: no answer within {clock.seconds:g} s"
         seen["failure"] = {"kind": "read-timeout", "message": text}
     except (http.client.HTTPException, ValueError) as error:
@@ -210,15 +218,37 @@ def ask_tls(question, clock):
     return seen
 
 
-def ask_dns(question, _clock):
-    """Look a name up by the task's own resolver."""
-    name = filled(question, "name")
-    seen = {"name": name, "record": question.get("record", "A"), "resolver": nameserver()}
+def ask_dns(question, clock):
+    """Look a name up as the service does, and ask the task's resolver for what that hides."""
+    name, record, resolver = filled(question, "name"), question.get("record", "A"), nameserver()
+    seen = {"name": name, "record": record, "resolver": resolver}
+    family = {"A": socket.AF_INET, "AAAA": socket.AF_INET6}.get(record, 0)
     try:
-        seen["answers"] = resolve(name)
+        seen["answers"] = resolve(name, family)
     except Fail as error:
         seen["failure"] = failure(error)
+    told = directly(name, record, resolver, clock)
+    seen.update((key, told[key]) for key in ("rcode", "ttl") if told.get(key) is not None)
+    if record not in ("A", "AAAA") and told.get("answers"):
+        seen["answers"] = told["answers"]
+    if "failure" in seen:
+        seen["failure"]["kind"] = look_up_kind(seen["failure"]["kind"], told)
     return seen
+
+
+def directly(name, record, resolver, clock):
+    """Return what the resolver itself says; nothing where it cannot be asked."""
+    try:
+        return dns_query.ask(name, record, resolver or "", min(1.0, clock.left()))
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def look_up_kind(kind, told):
+    """Return the kind of a failed look-up: the C library has one error for several of them."""
+    if told.get("rcode") == "NOERROR" and not told["answers"]:
+        return "dns-no-answer"
+    return {"NXDOMAIN": "dns-nxdomain", "SERVFAIL": "dns-servfail"}.get(told.get("rcode"), kind)
 
 
 def nameserver():
@@ -249,7 +279,7 @@ def secret_variable(name):
 
 
 def ask_postgres(question, clock):
-    """Log in as the service does, with its own driver."""
+    """Log in as the service does: with its own driver, or by hand where there is none."""
     seen = {"host": fill(question["host"]), "user": fill(question["user"])}
     seen["database"], seen["sslmode"] = fill(question["database"]), question["sslmode"]
     try:
@@ -262,12 +292,15 @@ def ask_postgres(question, clock):
     return seen
 
 
+OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=2000"
+
+
 def log_in(seen, password, clock):
     """Return what the server said to a login, and what the session may do."""
     try:
         import psycopg2
     except ImportError:
-        raise Fail("no-vantage-point", "the task's image has no psycopg2") from None
+        return log_in_by_hand(seen, password, clock)
     try:
         session = psycopg2.connect(
             host=seen["host"],
@@ -277,41 +310,98 @@ def log_in(seen, password, clock):
             dbname=seen["database"],
             sslmode=seen["sslmode"],
             connect_timeout=max(2, int(clock.left())),
-            options="-c default_transaction_read_only=on -c statement_timeout=2000",
+            options=OPTIONS,
         )
     except psycopg2.Error as error:
-        text = str(error).strip()
-        return {
-            "message": text,
-            "sqlstate": error.pgcode,
-            "failure": {"kind": login_kind(text), "message": text},
-        }
-    return facts(session, psycopg2)
+        return refused(str(error).strip(), error.pgcode)
+    version = str(session.server_version)
+    return in_session(version, lambda query: by_driver(session, psycopg2, query), session.close)
 
 
-def facts(session, psycopg2):
+def refused(text, sqlstate):
+    """Return the observation of a login that failed."""
+    failed = {"kind": login_kind(text), "message": text}
+    return {"message": text, "sqlstate": sqlstate, "failure": failed}
+
+
+FACTS = {
+    "current_user": "select current_user",
+    "may_create": "select has_database_privilege(current_database(), 'CREATE')",
+    "may_use_schema": "select has_schema_privilege('public', 'USAGE')",
+    "may_read_tables": "select coalesce(bool_and(has_table_privilege(oid, 'SELECT')), true) "
+    "from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
+    "tables": "select count(*) from pg_class where relkind = 'r' "
+    "and relnamespace = 'public'::regnamespace",
+    "ssl": "select ssl from pg_stat_ssl where pid = pg_backend_pid()",
+}
+
+
+def in_session(version, ask, close):
     """Return what an open session may do, and close it."""
-    seen = {"server_version": str(session.server_version), "message": "logged in", "facts": {}}
-    questions = {
-        "current_user": "select current_user",
-        "may_create": "select has_database_privilege(current_database(), 'CREATE')",
-        "may_use_schema": "select has_schema_privilege('public', 'USAGE')",
-        "may_read_tables": "select coalesce(bool_and(has_table_privilege(oid, 'SELECT')), true) "
-        "from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
-        "tables": "select count(*) from pg_class where relkind = 'r' "
-        "and relnamespace = 'public'::regnamespace",
-        "ssl": "select ssl from pg_stat_ssl where pid = pg_backend_pid()",
-    }
-    with session, session.cursor() as cursor:
-        for name, query in questions.items():
-            try:
-                cursor.execute(query)
-                seen["facts"][name] = str(cursor.fetchone()[0])
-            except psycopg2.Error as error:
-                session.rollback()
-                seen["facts"][name] = str(error).strip()
-    session.close()
-    return seen
+    facts = {name: ask(query) for name, query in FACTS.items()}
+    close()
+    return {"server_version": version, "message": "logged in", "facts": facts}
+
+
+def by_driver(session, psycopg2, query):
+    """Return a query's one value as text, or the error."""
+    with session.cursor() as cursor:
+        try:
+            cursor.execute(query)
+            return str(cursor.fetchone()[0])
+        except psycopg2.Error as error:
+            session.rollback()
+            return str(error).strip()
+
+
+def log_in_by_hand(seen, password, clock):
+    """Do what a driver would, up to the server's answer, worded as libpq words it."""
+    host, port = seen["host"], seen["port"]
+    try:
+        connected, address = connect(host, port, clock)
+    except Fail as error:
+        raise Fail(error.kind, as_libpq(error, host, port)) from None
+    where = 'connection to server at "{}" ({}), port {} failed: '.format(
+        host, address.rpartition(":")[0], port
+    )
+    try:
+        connected.settimeout(clock.left())
+        session = pg_login.Session(connected, host, seen["sslmode"])
+        session.log_in(seen["user"], seen["database"], password, OPTIONS)
+    except pg_login.Refused as error:
+        return refused(where + str(error), error.sqlstate)
+    except pg_login.NotSent as error:
+        raise Fail("not-permitted", where + str(error)) from None
+    except TIMED_OUT:
+        raise Fail("connect-timeout", where + "timeout expired") from None
+    except OSError as error:
+        raise Fail("database-error", where + str(error)) from None
+    version = version_number(session.parameters.get("server_version", ""))
+    return in_session(version, lambda query: by_hand(session, query), session.close)
+
+
+def by_hand(session, query):
+    """Return a query's one value as text, or the error."""
+    try:
+        return str(session.ask(query))
+    except (pg_login.Refused, OSError) as error:
+        return str(error)
+
+
+def as_libpq(error, host, port):
+    """Return the text that libpq has for a connection that does not come about."""
+    if error.kind.startswith("dns"):
+        reason = str(error).partition(": ")[2]
+        return f'could not translate host name "{host}" to address: {reason}'
+    reasons = {"connect-timeout": "timeout expired", "connect-refused": "Connection refused"}
+    reason = reasons.get(error.kind) or str(error).rpartition(": ")[2]
+    return f'connection to server at "{host}", port {port} failed: {reason}'
+
+
+def version_number(text):
+    """Return a server's version as libpq numbers it: 17.2 is 170002."""
+    major, _, minor = text.partition(" ")[0].partition(".")
+    return str(int(major) * 10000 + int(minor or 0)) if (major + minor).isdigit() else text
 
 
 def login_kind(text):
@@ -391,16 +481,38 @@ def answers(questions):
     return [found[index] or overdue(question) for index, question in enumerate(questions)]
 
 
-def redacted(text):
-    """Return ``text`` without the values of the task's secret variables."""
-    for name, value in os.environ.items():
-        if SECRETS.search(name) and len(value) >= 6:
-            text = text.replace(json.dumps(value)[1:-1], "[redacted]")
-    return text
+def secrets():
+    """Return the secret values of the task's variables, in every form they may be quoted in."""
+    found = {value for name, value in os.environ.items() if SECRETS.search(name)}
+    for value in os.environ.values():
+        password = USER_INFO.search(value)
+        if password:
+            found |= {password.group(1), unquote(password.group(1))}
+    found |= {quote(value, safe="") for value in found}
+    found |= {json.dumps(value)[1:-1] for value in found}
+    return sorted((value for value in found if len(value) >= SHORTEST), key=len, reverse=True)
+
+
+def redacted(seen, values):
+    """Return what was seen without ``values``, wherever they are."""
+    if isinstance(seen, str):
+        for value in values:
+            seen = seen.replace(value, "[redacted]")
+        return seen
+    if isinstance(seen, dict):
+        return {redacted(key, values): redacted(value, values) for key, value in seen.items()}
+    if isinstance(seen, (list, tuple)):
+        return [redacted(value, values) for value in seen]
+    return seen
+
+
+def main():
+    """Answer what standard input asks."""
+    document = json.load(sys.stdin)
+    print(json.dumps({"answers": redacted(answers(document["questions"]), secrets())}))
+    sys.stdout.flush()
+    os._exit(0)  # a question that hangs must not keep the session open
 
 
 if __name__ == "__main__":
-    document = json.load(sys.stdin)
-    print(redacted(json.dumps({"answers": answers(document["questions"])})))
-    sys.stdout.flush()
-    os._exit(0)  # a question that hangs must not keep the session open
+    main()

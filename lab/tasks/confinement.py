@@ -76,7 +76,12 @@ def _come_from_own_address(connecting: socket.socket) -> None:
 
 
 def _destination(connecting: socket.socket, address: Any) -> Any:
-    if connecting.family != socket.AF_INET or not connecting.type & socket.SOCK_STREAM:
+    if connecting.family != socket.AF_INET:
+        return address
+    if connecting.type & socket.SOCK_DGRAM and address[1] == network.DNS_PORT:
+        # Whatever resolver this machine has: in the VPC there is but one.
+        return network.resolver()
+    if not connecting.type & socket.SOCK_STREAM:
         return address
     host = network.addresses(address[0])[0]
     return network.reach(host, address[1]) or network.nowhere()

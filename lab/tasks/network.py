@@ -15,6 +15,7 @@ from lab.tasks.inside import ADDRESS, POLICY, RESOLVER
 ASK_POLICY_WITHIN_S = 5.0
 TRY_RESOLVER_FOR_S = 1.0
 TRIES = 2
+DNS_PORT = 53
 # Taken before anything is patched.
 _connect = socket.socket.connect
 _text = {
@@ -27,6 +28,12 @@ _text = {
 def own_address() -> str:
     """The task's address: what localhost and 0.0.0.0 mean inside it."""
     return os.environ[ADDRESS]
+
+
+def resolver() -> tuple[str, int]:
+    """Where the VPC's resolver listens."""
+    host, _, port = os.environ[RESOLVER].rpartition(":")
+    return host, int(port)
 
 
 def is_address(host: str) -> bool:
@@ -99,10 +106,10 @@ _kept: list[object] = []
 
 def _reply(name: str) -> DNSRecord:
     question = DNSRecord.question(name)
-    host, _, port = os.environ[RESOLVER].rpartition(":")
+    host, port = resolver()
     for _ in range(TRIES):
         try:
-            packet = question.send(host, int(port), timeout=TRY_RESOLVER_FOR_S)
+            packet = question.send(host, port, timeout=TRY_RESOLVER_FOR_S)
         except OSError:
             continue
         return DNSRecord.parse(packet)
