@@ -83,7 +83,7 @@ def text(packet: bytes, at: int, length: int, kind: int) -> str:
 
 def name_at(packet: bytes, at: int) -> str:
     """Return the name at ``at``, its pointers followed. Raises ValueError where they do not end."""
-    labels = []  # type: List[str]
+    labels: list[str] = []
     for _ in range(LARGEST // 2):
         size = packet[at]
         if size == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ Run = Callable[..., Answers]
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
+@functools.cache
 def python_of(version: str) -> str | None:
     """A Python of this version that works: from PATH, or kept by pyenv."""
     kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
