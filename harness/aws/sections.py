@@ -166,6 +166,12 @@ def discovery_instances(at: At) -> dict[str, Any]:
     }
 
 
+@section("tasks-afterwards", "ecs.describe_tasks", "discovery-instances")
+def tasks_afterwards(at: At) -> dict[str, Any]:
+    """The tasks once more, after the registered instances: tasks come and go meanwhile."""
+    return tasks(at)
+
+
 @section("network-interfaces", "ec2.describe_network_interfaces", "tasks")
 def network_interfaces(at: At) -> dict[str, Any]:
     """The network interfaces of the running tasks."""

@@ -93,6 +93,7 @@ declare(
     f"The Cloud Map namespace is {names.NAMESPACE_OF_THE_INFRASTRUCTURE_CODE}, "
     f"while the task definitions name {names.NAMESPACE}",
     changes="cloud map",
+    deploys=("api", "mlflow"),
     apply=lambda platform: _move(
         platform, names.NAMESPACE, names.NAMESPACE_OF_THE_INFRASTRUCTURE_CODE
     ),
@@ -111,6 +112,7 @@ declare(
     "mlflow-without-service-registries",
     "The ECS service of MLflow was created anew without serviceRegistries, so no task registers",
     changes="cloud map",
+    deploys=("mlflow",),
     apply=lambda platform: _register(platform, names.MLFLOW, []),
     heal=lambda platform: _register(platform, names.MLFLOW, registries(platform, "mlflow")),
 )

@@ -29,7 +29,7 @@ class Fault:
     """One named change.
 
     `summary` says what is wrong, in one sentence. `changes` names the part of the platform that
-    is changed: two faults of one part would undo each other, so they are never put in together.
+    is changed, `deploys` the services that are deployed for it.
     """
 
     name: str
@@ -37,13 +37,28 @@ class Fault:
     changes: str
     apply: Change
     heal: Change
+    deploys: tuple[str, ...] = ()
+
+    def undoes(self, other: Fault) -> bool:
+        """Whether the two cannot be there at once: one part of the platform, or one rollout."""
+        rollouts = {f"{service} rollout" for service in self.deploys}
+        others = {f"{service} rollout" for service in other.deploys}
+        return self.changes == other.changes or self.changes in others or other.changes in rollouts
 
 
-def declare(name: str, summary: str, *, changes: str, apply: Change, heal: Change) -> None:
+def declare(
+    name: str,
+    summary: str,
+    *,
+    changes: str,
+    apply: Change,
+    heal: Change,
+    deploys: tuple[str, ...] = (),
+) -> None:
     """Enter a fault into the table. Raises ValueError for a name that is taken."""
     if name in _FAULTS:
         raise ValueError(f"there are two faults named '{name}'")
-    _FAULTS[name] = Fault(name, summary, changes, apply, heal)
+    _FAULTS[name] = Fault(name, summary, changes, apply, heal, deploys)
 
 
 def everything() -> dict[str, Fault]:

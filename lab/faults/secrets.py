@@ -141,6 +141,7 @@ declare(
     "secrets-not-readable",
     "The execution role may not read secrets any more, so that no new task of the API starts",
     changes="api rollout",
+    deploys=("api",),
     apply=_deny_secrets,
     heal=_allow_secrets,
 )
@@ -148,6 +149,7 @@ declare(
     "log-group-deleted",
     "The API's log group was deleted, so that no new task of it starts",
     changes="api rollout",
+    deploys=("api",),
     apply=_delete_log_group,
     heal=_create_log_group,
 )
@@ -155,6 +157,7 @@ declare(
     "auth-forgot-the-keys",
     "The auth service's secret holds the digests of other keys",
     changes="auth secret",
+    deploys=("auth",),
     apply=_forget_keys,
     heal=_know_keys,
 )
@@ -162,6 +165,7 @@ declare(
     "api-password-from-another-key",
     "DB_PASSWORD of the API is wired from another key of the secret",
     changes="api DB_PASSWORD",
+    deploys=("api",),
     apply=_wire(names.API, "DB_PASSWORD", "secret_key"),
     heal=lambda platform: platform.restore(names.API),
 )
@@ -169,6 +173,7 @@ declare(
     "api-password-from-a-missing-key",
     "DB_PASSWORD of the API is wired from a key that the secret does not have",
     changes="api rollout",
+    deploys=("api",),
     apply=_wire(names.API, "DB_PASSWORD", "db_password"),
     heal=lambda platform: platform.restore(names.API),
 )
@@ -186,6 +191,7 @@ declare(
     "api-password-written-out",
     "DB_PASSWORD of the API is a plain variable with an old value instead of the secret",
     changes="api DB_PASSWORD",
+    deploys=("api",),
     apply=_write_out_password,
     heal=lambda platform: platform.restore(names.API),
 )
@@ -198,6 +204,7 @@ for _name, _variable in (
         f"{_name}-lost-its-secret",
         f"A newer revision of the {_name} task definition lost the secret {_variable}",
         changes=f"{_name} {_variable}",
+        deploys=(_name,),
         apply=_lose(names.SERVICES[_name], _variable),
         heal=lambda platform, _service=names.SERVICES[_name]: platform.restore(_service),  # type: ignore[misc]
     )

@@ -77,6 +77,7 @@ declare(
     "api-build-of-2025-08-06",
     "The API runs the build of 2025-08-06 with its health report and circuit breaker",
     changes="api image",
+    deploys=("api",),
     apply=_tag(names.API, _DOCUMENTED),
     heal=_restore(names.API),
 )
@@ -84,6 +85,7 @@ declare(
     "auth-build-of-2025-08-06",
     "The auth service runs the build of 2025-08-06, which looks for the key in the body only",
     changes="auth image",
+    deploys=("auth",),
     apply=_tag(names.AUTH, _DOCUMENTED),
     heal=_restore(names.AUTH),
 )
@@ -91,6 +93,7 @@ declare(
     "api-build-with-an-inert-breaker",
     "The API runs a build whose circuit breaker never opens",
     changes="api image",
+    deploys=("api",),
     apply=_tag(names.API, "breaker-inert"),
     heal=_restore(names.API),
 )
@@ -98,6 +101,7 @@ declare(
     "api-build-with-a-stuck-breaker",
     "The API runs a build whose circuit breaker never closes again",
     changes="api image",
+    deploys=("api",),
     apply=_tag(names.API, "breaker-stuck"),
     heal=_restore(names.API),
 )
@@ -105,6 +109,7 @@ declare(
     "mlflow-build-of-another-release",
     "MLflow runs another release than the one that is expected here",
     changes="mlflow image",
+    deploys=("mlflow",),
     apply=_tag(names.MLFLOW, "3.16"),
     heal=_restore(names.MLFLOW),
 )
@@ -112,6 +117,7 @@ declare(
     "api-crashes-at-start",
     "A value that the API cannot read ends every new task of it, so that each rollout is reverted",
     changes="api rollout",
+    deploys=("api",),
     apply=lambda platform: platform.revise(names.API, _crash_at_start),
     heal=_restore(names.API),
 )
@@ -127,6 +133,7 @@ for _name, _service in names.SERVICES.items():
         f"{_name}-image-not-pushed",
         f"The {_name} service is deployed with an image that is not there; the rollout is reverted",
         changes=f"{_name} rollout",
+        deploys=(_name,),
         apply=_tag(_service, _MISSING),
         heal=_restore(_service),
     )
@@ -134,6 +141,7 @@ for _name, _service in names.SERVICES.items():
         f"{_name}-without-any-task",
         f"The {_name} service stopped its old task before the new one failed to start",
         changes=f"{_name} rollout",
+        deploys=(_name,),
         apply=_deploy_with(_service, _STOP_FIRST, _tag(_service, _MISSING)),
         heal=_deploy_with(_service, _DEFAULTS, _restore(_service)),
     )
@@ -141,6 +149,7 @@ for _name, _service in names.SERVICES.items():
         f"{_name}-release-not-deployed",
         f"A newer revision of the {_name} task definition was registered, and never deployed",
         changes=f"{_name} rollout",
+        deploys=(_name,),
         apply=_register_only(_service),
         heal=_restore(_service),
     )
@@ -149,6 +158,7 @@ for _name, _service in names.SERVICES.items():
         f"The container health check of a new {_name} revision asks for a path that is not there, "
         "so the rollout is reverted",
         changes=f"{_name} rollout",
+        deploys=(_name,),
         apply=_unhealthy_container(_service),
         heal=_restore(_service),
     )
@@ -157,6 +167,7 @@ for _name, _service in names.SERVICES.items():
         f"The container health check of a new {_name} revision asks for a path that is not there, "
         "so the rollout never ends and the old revision goes on serving",
         changes=f"{_name} rollout",
+        deploys=(_name,),
         apply=_deploy_with(_service, _NO_BREAKER, _unhealthy_container(_service)),
         heal=_deploy_with(_service, _DEFAULTS, _restore(_service)),
     )

@@ -25,6 +25,7 @@ def _wrong(name: str, summary: str, service: str, variable: str, value: Value) -
         name,
         summary,
         changes=f"{short} {variable}",
+        deploys=(short,),
         apply=_set(service, variable, value),
         heal=lambda platform: platform.restore(service),
     )

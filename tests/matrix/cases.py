@@ -49,12 +49,12 @@ def singles() -> list[Case]:
 
 
 def pairs(count: int = PAIRS, seed: int = SEED) -> list[Case]:
-    """Random pairs of faults that change different parts of the platform, each pair once."""
+    """Random pairs of faults that do not undo each other, each pair once."""
     alone = {case.faults[0]: case for case in singles()}
     possible = [
         (one, other)
         for one, other in itertools.combinations(alone, 2)
-        if faults.find(one).changes != faults.find(other).changes
+        if not faults.find(one).undoes(faults.find(other))
     ]
     chosen = random.Random(seed).sample(possible, count)
     return [Case(pair, alone[pair[0]].causes | alone[pair[1]].causes) for pair in chosen]

@@ -25,6 +25,7 @@ def _section(name: str, *, must_answer: bool = True) -> Any:
 
 services = _section("services")
 tasks = _section("tasks")
+tasks_afterwards = _section("tasks-afterwards")
 deployments = _section("deployments")
 task_definitions = _section("task-definitions")
 namespaces = _section("namespaces")

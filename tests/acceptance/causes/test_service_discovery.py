@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from harness.aws import view
@@ -124,32 +126,65 @@ def test_the_mlflow_service_registers_with_cloud_map(
     )
 
 
-@pytest.mark.p0
-@cause
-def test_cloud_map_knows_the_running_task_of_mlflow(
+class Register(NamedTuple):
+    """What Cloud Map has of MLflow, and which tasks there were before and after it was asked.
+
+    Tasks come and go meanwhile: one that runs before and after must be registered, and an address
+    is of a task that is gone only if no task has it, neither before nor after.
+    """
+
+    service_id: str
+    instances: dict[str, str]
+    running: set[str]
+    present: set[str]
+
+
+@pytest.fixture
+def register(
     environment: Environment,
     tasks: AwsObservation,
     discovery_services: AwsObservation,
     discovery_instances: AwsObservation,
-) -> None:
-    """Every running task of MLflow is registered under its name."""
-    running, registered, service_id = _addresses(
-        environment, tasks, discovery_services, discovery_instances
+    tasks_afterwards: AwsObservation,
+) -> Register:
+    """Cloud Map's instances of MLflow beside its tasks."""
+    found = _in_namespace(environment, discovery_services)
+    if not found:
+        raise CannotJudge(f"Cloud Map has no service for {_mlflow_host(environment)}")
+    service_id, name = found[0]["Id"], view.names(environment).services["mlflow"].service
+    looks = (tasks, tasks_afterwards)
+    running = [{view.address(t) or "" for t in view.running_tasks(each, name)} for each in looks]
+    present = [{view.address(t) for t in view.tasks_not_stopped(each, name)} for each in looks]
+    return Register(
+        service_id=service_id,
+        instances={
+            each["Id"]: each["Attributes"].get("AWS_INSTANCE_IPV4", "")
+            for each in discovery_instances.response.get(service_id, [])
+        },
+        running=running[0] & running[1],
+        present={address for each in present for address in each if address},
     )
-    absent = sorted(running - registered)
+
+
+@pytest.mark.p0
+@cause
+def test_cloud_map_knows_the_running_task_of_mlflow(register: Register) -> None:
+    """Every running task of MLflow is registered under its name."""
+    registered = set(register.instances.values())
+    absent = sorted(register.running - registered)
     first = absent[0] if absent else ""
     require(
         not absent,
         Finding(
             what="a running task of MLflow is not registered with Cloud Map",
-            resource=f"Cloud Map service {service_id}",
-            expected=", ".join(sorted(running)),
+            resource=f"Cloud Map service {register.service_id}",
+            expected=", ".join(sorted(register.running)),
             observed=", ".join(sorted(registered)) or "no instance",
             mend=(
                 aws(
                     "servicediscovery",
                     "register-instance",
-                    service_id=service_id,
+                    service_id=register.service_id,
                     instance_id=first.replace(".", "-"),
                     attributes=f"AWS_INSTANCE_IPV4={first}",
                 ),
@@ -160,58 +195,24 @@ def test_cloud_map_knows_the_running_task_of_mlflow(
 
 @pytest.mark.p0
 @cause
-def test_cloud_map_knows_no_task_that_is_gone(
-    environment: Environment,
-    tasks: AwsObservation,
-    discovery_services: AwsObservation,
-    discovery_instances: AwsObservation,
-) -> None:
+def test_cloud_map_knows_no_task_that_is_gone(register: Register) -> None:
     """No address is registered behind which no task runs: clients would be sent to nobody."""
-    running, registered, service_id = _addresses(
-        environment, tasks, discovery_services, discovery_instances
-    )
-    # A task that starts is registered before it runs, and one that stops is not gone yet.
-    name = view.names(environment).services["mlflow"].service
-    present = {view.address(task) for task in view.tasks_not_stopped(tasks, name)}
-    stale = {
-        entry["Id"]: entry["Attributes"].get("AWS_INSTANCE_IPV4", "")
-        for entry in discovery_instances.response.get(service_id, [])
-        if entry["Attributes"].get("AWS_INSTANCE_IPV4") not in present
-    }
+    stale = [id for id, address in register.instances.items() if address not in register.present]
     require(
         not stale,
         Finding(
             what="Cloud Map sends clients of MLflow to an address where no task of it runs",
-            resource=f"Cloud Map service {service_id}",
-            expected=", ".join(sorted(running)) or "no instance",
-            observed=", ".join(sorted(registered)),
+            resource=f"Cloud Map service {register.service_id}",
+            expected=", ".join(sorted(register.running)) or "no instance",
+            observed=", ".join(sorted(register.instances.values())),
             mend=tuple(
                 aws(
                     "servicediscovery",
                     "deregister-instance",
-                    service_id=service_id,
+                    service_id=register.service_id,
                     instance_id=instance,
                 )
                 for instance in sorted(stale)
             ),
         ),
     )
-
-
-def _addresses(
-    environment: Environment,
-    tasks: AwsObservation,
-    discovery: AwsObservation,
-    instances: AwsObservation,
-) -> tuple[set[str], set[str], str]:
-    found = _in_namespace(environment, discovery)
-    if not found:
-        raise CannotJudge(f"Cloud Map has no service for {_mlflow_host(environment)}")
-    service_id = found[0]["Id"]
-    name = view.names(environment).services["mlflow"].service
-    running = {view.address(task) or "" for task in view.running_tasks(tasks, name)}
-    registered = {
-        each["Attributes"].get("AWS_INSTANCE_IPV4", "")
-        for each in instances.response.get(service_id, [])
-    }
-    return running, registered, service_id
