@@ -6,7 +6,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.observation import HttpObservation
@@ -35,6 +35,8 @@ def test_a_secret_is_taken_out_in_every_spelling(spelling: str) -> None:
 
 @given(st.text(min_size=6, max_size=40), st.text(max_size=40), st.text(max_size=40))
 @example("aaaaaa", "aa", "aa")
+# How long it takes says how busy the machine is, and nothing else.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_known_secret_survives(secret: str, before: str, after: str) -> None:
     redacted = Redactor([secret]).text(before + secret + after)
     assert secret not in redacted.replace(MASK, "") or secret in MASK
