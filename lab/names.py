@@ -18,6 +18,7 @@ DATABASE = "mlflow_db"
 DATABASE_USER = "mlflow"
 APP_SECRETS = f"hokusai/app-secrets/{STAGE}"
 AUTH_SECRETS = f"hokusai/auth-secrets/{STAGE}"
+ACCESS_LOG_BUCKET = f"hokusai-access-logs-{STAGE}"
 ARTIFACT_BUCKET = f"hokusai-mlflow-artifacts-{STAGE}"
 
 REGISTRY_BALANCER = f"hokusai-registry-{STAGE}"

@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 # The most expensive to import first: it is what everything else waits for.
 _PROGRAMS = ("mlflow", "api", "auth")
+ACCESS_LOG = "alb-access.log"
 _BUNDLE, _BREAKER, _POLICY = "ca.pem", "circuit-breaker", "policy.sock"
 
 
@@ -124,7 +125,7 @@ class Parts:
         self._authority = Authority()
         view = EdgeView(self._backends, self._interfaces, self._vpc)
         pace = Pace(interval=CALM)
-        self._edge = Edge(view, access_log=self._logs / "alb-access.log", pace=pace)
+        self._edge = Edge(view, access_log=self._logs / ACCESS_LOG, pace=pace)
         self._edge_changes = Coalesced("edge-changes", self._edge.sync)
         self._database = DatabaseFollower(
             self._backends,
@@ -143,6 +144,7 @@ class Parts:
 
     def _build_ecs(self) -> None:
         from lab.aws import fidelity
+        from lab.delivery import Delivery
         from lab.ecs.api import EcsApi
         from lab.ecs.controller import Controller
         from lab.ecs.lifecycle import Lifecycle
@@ -164,6 +166,9 @@ class Parts:
         EcsApi(self._backends, self._services, self._controller.poke).install(self._hooks)
         self._open_tasks()
         fidelity.tell_real_target_health(self._backends, self._edge.target_health)
+        access_log = self._logs / ACCESS_LOG
+        self._delivery = Delivery(self._backends, self._services, self._logs, access_log)
+        self._delivery.install(self._hooks)
 
     def _open_tasks(self) -> None:
         """ECS Exec: the operation, and the gateway that its sessions go through."""
@@ -252,6 +257,8 @@ class Parts:
         self._ends(self._edge_changes.stop)
         self._edge_changes.start()
         self._ends(self._controller.stop)
+        self._ends(self._delivery.stop)
+        self._delivery.start()
 
     def _environment(self) -> dict[str, str]:
         bundle = self._authority.write_bundle(self._folder / _BUNDLE)

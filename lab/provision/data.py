@@ -28,7 +28,8 @@ def create_data(platform: Platform, secrets: Secrets) -> None:
     for service in names.SERVICES.values():
         platform.aws.logs.create_log_group(logGroupName=f"/ecs/{service}")
         platform.aws.logs.put_retention_policy(logGroupName=f"/ecs/{service}", retentionInDays=30)
-    platform.aws.s3.create_bucket(Bucket=names.ARTIFACT_BUCKET)
+    for bucket in (names.ARTIFACT_BUCKET, names.ACCESS_LOG_BUCKET):
+        platform.aws.s3.create_bucket(Bucket=bucket)
     _create_database(platform, secrets.database_password)
 
 

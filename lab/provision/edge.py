@@ -161,6 +161,14 @@ def _create_balancer(platform: Platform, name: str, *, internal: bool = False) -
         Subnets=platform.subnets("private" if internal else "public"),
         SecurityGroups=[platform.group(group)],
     )["LoadBalancers"][0]
+    platform.aws.elbv2.modify_load_balancer_attributes(
+        LoadBalancerArn=created["LoadBalancerArn"],
+        Attributes=[
+            {"Key": "access_logs.s3.enabled", "Value": "true"},
+            {"Key": "access_logs.s3.bucket", "Value": names.ACCESS_LOG_BUCKET},
+            {"Key": "access_logs.s3.prefix", "Value": name},
+        ],
+    )
     return created["LoadBalancerArn"]
 
 
