@@ -14,7 +14,7 @@ from tinyhtml5.parser import HTMLParser
 from harness.environment import Network, Tls, Vantage
 from harness.observation import HttpObservation, Observation
 from harness.redaction import Redactor
-from harness.reports import handoff
+from harness.reports import handoff, run_json
 from harness.reports.handoff import metrics, rendering
 from harness.reports.handoff.model import HandOff, LinkState, Standing
 from harness.verdicts import CheckResult, Status
@@ -266,3 +266,22 @@ def test_a_probe_that_passed_goes_wrong_when_its_answer_differs() -> None:
 @pytest.mark.parametrize(("share", "value"), [(0.5, 5), (0.95, 10), (0.99, 10), (0.0, 1)])
 def test_percentiles_are_values_that_were_measured(share: float, value: int) -> None:
     assert metrics.percentile([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], share) == value
+
+
+def test_every_section_that_the_documentation_names_is_there(incident: HandOff) -> None:
+    rows = (ROOT / "docs" / "hand-off.md").read_text().splitlines()
+    counterparts = [row.split("|")[2] for row in rows if row.startswith("| ")]
+    named = {name for text in counterparts for name in re.findall(r"\*([A-Z][^*]+)\*", text)}
+    assert {"Root causes", "Do next", "Prove it"} <= named
+    html = rendering.as_html(incident).replace("Verdicts and metrics", "Metrics")
+    assert {name for name in named if name not in html} == set()
+
+
+def test_every_field_of_the_runs_result_is_documented() -> None:
+    run = sources()
+    written = run_json.as_document(run.facts, run.checks, run.judgements, run.diagnosis)
+    fields = set(written)
+    for part in ("verdicts", "checks", "root_causes"):
+        fields |= {name for entry in written[part] for name in entry}
+    documented = set(re.findall(r"[a-z_]+", (ROOT / "docs" / "run-json.md").read_text()))
+    assert fields - documented == set()
