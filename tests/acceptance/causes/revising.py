@@ -52,6 +52,15 @@ def revised(environment: Environment, service: str, change: str) -> tuple[str, .
     )
 
 
+def log_of(environment: Environment, service: str) -> str:
+    """Return the command that shows what a service logged in the last hour."""
+    target = view.names(environment).services[service].service
+    return (
+        f"aws logs filter-log-events --log-group-name /ecs/{target} "
+        "--start-time $(date -d '-1 hour' +%s)000 --query 'events[].message' --output text"
+    )
+
+
 def deployed(environment: Environment, service: str, revision: str | None = None) -> str:
     """Return the command that deploys the newest (or a given) revision afresh."""
     names = view.names(environment)

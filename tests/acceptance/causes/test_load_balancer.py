@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import shlex
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -279,12 +280,27 @@ def test_the_listeners_certificate_is_good(
             expected=f"issued, in date, for {host}, with its chain",
             observed="; ".join(wrong),
             mend=(
-                "aws acm list-certificates   # choose one for the name, or import one, then:",
                 f"aws elbv2 modify-listener --listener-arn "
-                f"{registry.listeners[HTTPS]['ListenerArn']} --certificates CertificateArn=…",
+                f"{registry.listeners[HTTPS]['ListenerArn']} "
+                f"--certificates CertificateArn={_another(attached[0]['CertificateArn'], host)}",
             ),
         ),
     )
+
+
+def _another(arn: str, host: str) -> str:
+    """Return a shell substitution: another issued certificate for the host, the longest valid."""
+    wildcard = f"*.{host.partition('.')[2]}"
+    fitting = " || ".join(
+        f"DomainName=='{name}' || contains(SubjectAlternativeNameSummaries || `[]`, '{name}')"
+        for name in (host, wildcard)
+    )
+    query = (
+        f"sort_by(CertificateSummaryList[?CertificateArn!='{arn}' && ({fitting})], &NotAfter)"
+        "[-1].CertificateArn"
+    )
+    listed = "aws acm list-certificates --certificate-statuses ISSUED --output text"
+    return f'"$({listed} --query {shlex.quote(query)})"'
 
 
 def _wrong_with(certificate: view.Json, host: str, days: int) -> list[str]:

@@ -195,7 +195,9 @@ def test_mlflow_is_given_the_databases_address(
 
 @pytest.mark.p0
 @cause
-def test_the_resolver_inside_the_network_answers(public_name: DnsObservation) -> None:
+def test_the_resolver_inside_the_network_answers(
+    environment: Environment, public_name: DnsObservation
+) -> None:
     """The API's task has a resolver that answers at all."""
     silent = (FailureKind.DNS_TIMEOUT, FailureKind.DNS_SERVFAIL)
     failure = public_name.failure
@@ -206,9 +208,24 @@ def test_the_resolver_inside_the_network_answers(public_name: DnsObservation) ->
             resource=f"resolver {public_name.resolver}",
             expected="an answer for any name",
             observed=str(failure),
-            mend=("aws ec2 describe-vpc-attribute --attribute enableDnsSupport --vpc-id …",),
+            mend=(_with_dns(environment),) if environment.aws else (),
         ),
     )
+
+
+def _with_dns(environment: Environment) -> str:
+    """Return the command that gives the VPC of the API's tasks its resolver back."""
+    names = view.names(environment)
+    subnet = (
+        f"aws ecs describe-services --cluster {names.cluster} "
+        f"--services {names.services['api'].service} --output text "
+        "--query 'services[0].networkConfiguration.awsvpcConfiguration.subnets[0]'"
+    )
+    vpc = (
+        f'aws ec2 describe-subnets --subnet-ids "$({subnet})" '
+        "--query 'Subnets[0].VpcId' --output text"
+    )
+    return f'aws ec2 modify-vpc-attribute --enable-dns-support --vpc-id "$({vpc})"'
 
 
 def _port(environment: Environment) -> int:

@@ -83,7 +83,7 @@ def test_the_tasks_of_the_service_start(
             expected="a task that keeps running",
             observed=f"{len(ended)} ended, the last one with: {reason}",
             mend=(
-                f"aws logs tail /ecs/{target} --since 1h   # why; then deploy what mends it:",
+                revising.log_of(environment, name) + "   # why; then deploy what mends it:",
                 revising.deployed(environment, name),
             ),
         ),
@@ -130,7 +130,7 @@ def test_no_rollout_of_the_service_failed(
             expected="status SUCCESSFUL",
             observed=f"{status}: {latest.get('statusReason', 'no reason given')}",
             mend=(
-                f"aws logs tail /ecs/{target} --since 1h   # why; then deploy what mends it:",
+                revising.log_of(environment, name) + "   # why; then deploy what mends it:",
                 revising.deployed(environment, name),
             ),
         ),
