@@ -6,6 +6,9 @@ import shlex
 
 import msgspec
 
+# The CLI's version 1 sends rds of us-east-1 to AWS itself, unless it is told otherwise right here.
+ELSEWHERE = '${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"}'
+
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One broken link of the chain, in words that somebody else can act on.
@@ -47,4 +50,5 @@ def aws(service: str, operation: str, /, **options: object) -> str:
             words += map(str, value)
         elif value is not True:
             words.append(str(value))
-    return " ".join(map(shlex.quote, words))
+    line = " ".join(map(shlex.quote, words))
+    return f"{line} {ELSEWHERE}" if service == "rds" else line

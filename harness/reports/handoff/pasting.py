@@ -53,7 +53,7 @@ def shell(environment: Environment, lines: Iterable[str]) -> tuple[str, ...]:
     text = "\n".join(lines)
     needed = [f"export {name}=…" for name in sorted(set(_VARIABLE.findall(text)))]
     if environment.aws and "aws" in tools([text]):
-        needed.append(f"export AWS_REGION={environment.aws.region}   # and credentials for aws")
+        needed.append(f"export AWS_DEFAULT_REGION={environment.aws.region}   # and credentials for aws")
     return tuple(needed)
 
 

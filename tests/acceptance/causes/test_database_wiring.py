@@ -7,7 +7,7 @@ import pytest
 from harness.aws import view
 from harness.environment import Environment
 from harness.expect import CannotJudge
-from harness.finding import Finding, aws, require
+from harness.finding import ELSEWHERE, Finding, aws, require
 from harness.observation import AwsObservation, FailureKind, PostgresObservation, TcpObservation
 from harness.plugin.declare import cause, probe
 from harness.specs import PostgresProbe, TcpProbe
@@ -261,7 +261,7 @@ def test_the_database_accepts_the_password(
             observed=login_as_own_user.message,
             mend=(
                 f"aws rds modify-db-instance --db-instance-identifier {name} --apply-immediately "
-                f"--master-user-password {password}",
+                f"--master-user-password {password} {ELSEWHERE}",
             ),
         ),
     )
@@ -290,7 +290,10 @@ def test_the_database_user_may_use_the_database(
             resource=f"database {name}",
             expected=", ".join(wanted),
             observed="lacking: " + ", ".join(lacking),
-            mend=(f'psql "host=$DB_HOST user=postgres dbname={name}" -c "{grants}"',),
+            mend=(
+                f'psql "host={login_as_own_user.host} user=postgres dbname={name}" -c "{grants}"'
+                "   # as the owner of the database, from inside the network",
+            ),
         ),
     )
 

@@ -129,7 +129,7 @@ def test_without_a_command_of_its_own_a_task_is_entered_by_ecs_exec(incident: Ha
     assert "--container hokusai-api --interactive" in discovery.reproduction[0].line
     assert incident.shell == (
         "export HOKUSAI_API_KEY=…",
-        "export AWS_REGION=us-east-1   # and credentials for aws",
+        "export AWS_DEFAULT_REGION=us-east-1   # and credentials for aws",
     )
     assert incident.tools == ("aws", "curl")
 
