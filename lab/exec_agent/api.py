@@ -87,6 +87,8 @@ class ExecuteCommandApi:
 
     def _task(self, cluster: Any, wanted: Mapping[str, Any]) -> Task:
         reference = _last(wanted.get("task") or "")
+        if len(reference) not in (32, 36):
+            raise AwsError(_INVALID, "task length should be one of [32,36]")
         for service in self._services.values():
             for task in service.tasks:
                 if task.id == reference and service.cluster == cluster.name:

@@ -116,6 +116,7 @@ class Session:
         while data := await terminal.read():
             self._active = time.monotonic()
             await self._channel.put(Kind.OUTPUT, decoder.decode(data).encode())
+            await asyncio.sleep(0)  # other sessions' turn: there is always more of some output
         await self._channel.put(Kind.OUTPUT, decoder.decode(b"", final=True).encode())
 
     async def _watch_idle(self) -> None:

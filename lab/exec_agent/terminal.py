@@ -17,6 +17,7 @@ import subprocess
 import sys
 import termios
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -137,22 +138,42 @@ class Terminal:
 def members(leader: int, session: str) -> list[int]:
     """Every live process of a session, those included that made themselves independent of it."""
     marker = f"{MARKER}={session}".encode()
-    return [pid for pid in _processes() if _belongs(Path(f"/proc/{pid}"), leader, marker)]
+    known = {pid: facts for pid in _processes() if (facts := _facts(pid)) is not None}
+    began = known[leader].began if leader in known else 0
+    return [
+        pid
+        for pid, each in known.items()
+        if each.alive
+        and (each.session == leader or (each.began >= began and marker in _environment(pid)))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    alive: bool
+    session: int
+    began: int
 
 
 def _processes() -> list[int]:
     return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
 
 
-def _belongs(process: Path, leader: int, marker: bytes) -> bool:
+def _facts(pid: int) -> _Facts | None:
     try:
-        # proc(5): after the name in parentheses come state, parent, group and session.
-        state, _, _, session, *_ = (process / "stat").read_bytes().rpartition(b")")[2].split()
-        if state in b"ZX":
-            return False
-        return int(session) == leader or marker in (process / "environ").read_bytes().split(b"\0")
+        # proc(5): after the name in parentheses, the 3rd field is the state, the 6th the session,
+        # and the 22nd when it was started.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
-        return False
+        return None
+    return _Facts(fields[0] not in (b"Z", b"X"), int(fields[3]), int(fields[19]))
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def _check(order: Order) -> None:

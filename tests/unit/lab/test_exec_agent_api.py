@@ -111,6 +111,7 @@ def test_a_cluster_with_a_key_asks_for_encryption(platform: Platform) -> None:
     ("wanted", "code", "text"),
     [
         ({"cluster": "none"}, "ClusterNotFoundException", "Cluster not found"),
+        ({"task": "b"}, "InvalidParameterException", r"task length should be one of \[32,36\]"),
         ({"task": "b" * 32}, "InvalidParameterException", "task was not found"),
         ({"container": "none"}, "InvalidParameterException", "container none was not found"),
         ({"interactive": False}, "InvalidParameterException", "Interactive is the only mode"),
