@@ -12,12 +12,32 @@ from lab import session
 from tests.matrix import handed_over
 from tests.matrix.judging import judge, judge_until_green
 from tests.matrix.pasting import paste
+from tests.matrix.stage import Stage
 
 NEEDED = ("curl", "getent", "bash")
 MISSING = [name for name in NEEDED if shutil.which(name) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not on PATH: {', '.join(MISSING)}")
 
 Variables = dict[str, str]
+# One fault for each kind of fix that a cause check prints.
+KINDS = (
+    "api-image-not-pushed",
+    "auth-throttles",
+    "app-secret-deleted",
+    "database-stopped",
+    "password-changed-at-the-instance-only",
+    "cloud-map-service-deleted",
+    "mlflow-instance-deregistered",
+    "stale-instance-beside-the-task",
+    "no-rule-from-api-to-mlflow",
+    "tasks-without-egress",
+    "acl-denies-mlflow",
+    "vpc-without-dns",
+    "public-subnets-without-a-route",
+    "registry-without-http",
+    "certificate-self-signed",
+    "api-health-check-asks-another-path",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +76,19 @@ def test_every_printed_fix_mends(lab: Variables, document: str, tmp_path: Path) 
             paste(line, lab, tmp_path)
     seen = judge_until_green(lab, tmp_path / "reports")
     assert (seen.exit_code, seen.failed) == (0, {}), seen.output
+
+
+@pytest.mark.parametrize("fault", KINDS)
+def test_each_kind_of_printed_fix_mends(fault: str, stage: Stage, tmp_path: Path) -> None:
+    stage.apply([fault])
+    try:
+        seen = judge(stage.environment, tmp_path)
+        document = (tmp_path / "local" / "latest" / "handoff.md").read_text(encoding="utf-8")
+        for mending in handed_over.mendings(document):
+            for line in mending.lines:
+                paste(line, stage.environment, tmp_path)
+        assert seen.root_causes
+        assert judge_until_green(stage.environment, tmp_path).failed == {}
+    except BaseException:
+        stage.close()
+        raise

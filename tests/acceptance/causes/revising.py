@@ -38,14 +38,23 @@ def with_image(environment: Environment, service: str, image: str) -> tuple[str,
 
 def revised(environment: Environment, service: str, change: str) -> tuple[str, ...]:
     """Return the commands that change the first container (a jq filter) and deploy it."""
-    names = view.names(environment)
-    target = names.services[service].service
+    target = view.names(environment).services[service].service
+    return _registered(environment, service, target, f" | .containerDefinitions[0] |= ({change})")
+
+
+def back_to(environment: Environment, service: str, revision: str) -> tuple[str, ...]:
+    """Return the commands that make an earlier ``family:revision`` the newest, and deploy it."""
+    return _registered(environment, service, revision, "")
+
+
+def _registered(
+    environment: Environment, service: str, source: str, change: str
+) -> tuple[str, ...]:
+    target = view.names(environment).services[service].service
     removed = ", ".join(f".{each}" for each in _NOT_REGISTRABLE.split(","))
-    program = shlex.quote(
-        f".taskDefinition | del({removed}) | .containerDefinitions[0] |= ({change})"
-    )
+    program = shlex.quote(f".taskDefinition | del({removed}){change}")
     return (
-        f"aws ecs describe-task-definition --task-definition {target}"
+        f"aws ecs describe-task-definition --task-definition {source}"
         f" | jq {program} > {target}.json",
         f"aws ecs register-task-definition --cli-input-json file://{target}.json",
         deployed(environment, service),

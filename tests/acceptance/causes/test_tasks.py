@@ -27,6 +27,24 @@ def _service(environment: Environment, services: AwsObservation, name: str) -> v
     return view.service(services, view.names(environment).services[name].service)
 
 
+def _still_good(running: list[view.Json], ended: list[view.Json]) -> str | None:
+    """Return the task definition of a task that runs on, if it is not that of those that end."""
+    bad = {task["taskDefinitionArn"] for task in ended}
+    good = (task["taskDefinitionArn"] for task in running)
+    return next((arn for arn in good if arn not in bad), None)
+
+
+def _back(environment: Environment, name: str, good: str | None) -> tuple[str, ...]:
+    """Return the commands that show why, and go back to what ran before, if that is known."""
+    log = revising.log_of(environment, name)
+    if good is None:
+        return (f"{log}   # why; then deploy what mends it:", revising.deployed(environment, name))
+    return (
+        f"{log}   # why; back to what ran before:",
+        *revising.back_to(environment, name, view.revision(good)),
+    )
+
+
 @pytest.mark.p0
 @every_service
 @cause
@@ -82,10 +100,7 @@ def test_the_tasks_of_the_service_start(
             f"task definition {view.revision(ended[0]['taskDefinitionArn']) if ended else ''}",
             expected="a task that keeps running",
             observed=f"{len(ended)} ended, the last one with: {reason}",
-            mend=(
-                revising.log_of(environment, name) + "   # why; then deploy what mends it:",
-                revising.deployed(environment, name),
-            ),
+            mend=_back(environment, name, _still_good(running, ended)),
         ),
     )
 
@@ -116,9 +131,10 @@ def test_the_service_runs_its_tasks(
 @every_service
 @cause
 def test_no_rollout_of_the_service_failed(
-    name: str, environment: Environment, deployments: AwsObservation
+    name: str, environment: Environment, services: AwsObservation, deployments: AwsObservation
 ) -> None:
     """The last deployment was not given up or rolled back."""
+    service = _service(environment, services, name)
     target = view.names(environment).services[name].service
     latest: view.Json = next(iter(deployments.response.get(target, [])), {})
     status = latest.get("status", "")
@@ -129,10 +145,7 @@ def test_no_rollout_of_the_service_failed(
             resource=f"ECS service {target}",
             expected="status SUCCESSFUL",
             observed=f"{status}: {latest.get('statusReason', 'no reason given')}",
-            mend=(
-                revising.log_of(environment, name) + "   # why; then deploy what mends it:",
-                revising.deployed(environment, name),
-            ),
+            mend=_back(environment, name, service.get("taskDefinition")),
         ),
     )
 
