@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate compare matrix drills lab lint unit
+.PHONY: help setup reproduce check test validate bundle compare matrix drills lab lint unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: .venv/.installed ## every check on one environment: ENV=local|dev|prod [SC
 validate: .venv/.installed ## is one documented failure fixed? FAILURE=… ENV=… [ARGS="--wait 15m"]
 	@$(if $(FAILURE),,echo "make validate: name the failure: make validate FAILURE=<id> ENV=$(ENV); failures/ has: $(notdir $(basename $(wildcard failures/*.yaml)))" >&2; exit 4)
 	$(PYTEST) --env $(ENV) --validate $(FAILURE) --tb no -q $(ARGS)
+
+bundle: .venv/.installed ## the evidence that the infrastructure team asks for, in one folder and one zip: ENV=… [ARGS=…]
+	$(PY) -m harness bundle --env $(ENV) $(ARGS)
 
 compare: .venv/.installed ## what changed between two runs: A=… B=… (folders below reports/)
 	$(PY) -m harness compare $(A) $(B)

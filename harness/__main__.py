@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import exit_codes
-from harness.errors import UsageError
+from harness import environment, exit_codes
+from harness.aws import credentials
+from harness.aws.client import Clients
+from harness.bundle.source import Source
+from harness.errors import MissingCredential, MissingSetting, UsageError
+from harness.redaction import Redactor
 from harness.reports import compare, history
+
+ROOT = Path(__file__).parent.parent
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; returns the exit code (0 done, 4 usage)."""
+    """Run one command; returns the exit code (0 done, 4 usage, 6 not everything could be had)."""
     parser = argparse.ArgumentParser(prog="python -m harness", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     made = commands.add_parser("compare", help="what changed between two runs")
     made.add_argument("before", type=Path, help="an earlier run's folder")
     made.add_argument("after", type=Path, help="a later run's folder")
     made.set_defaults(run=_compare)
+    made = commands.add_parser("bundle", help="collect the evidence that would be asked for")
+    made.add_argument("--env", required=True, metavar="NAME", help="a file in environments/")
+    made.add_argument("--hours", type=int, default=24, help="how far back logs go (default: 24)")
+    made.add_argument("--within", type=float, default=60.0, help="seconds in all (default: 60)")
+    made.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
+    made.set_defaults(run=_bundle)
     given = parser.parse_args(arguments)
     try:
         done: int = given.run(given)
-    except UsageError as error:
+    except (UsageError, MissingCredential, MissingSetting) as error:
         print(f"harness: {error}", file=sys.stderr)
         return exit_codes.USAGE
     return done
@@ -35,6 +49,28 @@ def _compare(given: argparse.Namespace) -> int:
         print(f"{each.change:<20} {each.id:<45} {each.before or '-'} -> {each.after or '-'}")
     print(*compare.lines(found), sep="\n")
     return exit_codes.PASSED
+
+
+def _bundle(given: argparse.Namespace) -> int:
+    from harness import bundle
+
+    tested = environment.load(given.env, ROOT / "environments", os.environ)
+    if tested.aws is None:
+        raise UsageError(f"environment {tested.name} has no aws section: there is nothing to ask")
+    credentials.need()
+    clients = Clients(tested.need("aws.region"), timeout=tested.limits.deadline)
+    source = Source(clients, tested, given.hours)
+    here = given.reports / tested.name
+    found = bundle.collect(source, here / "latest", given.within, _tell)
+    folder = here / time.strftime("bundle-%Y%m%dT%H%M%SZ", time.gmtime())
+    facts = {"environment": tested.name, "hours": given.hours}
+    packed = bundle.write(folder, found, facts, Redactor.from_variables(os.environ))
+    print(f"bundle: {folder}/index.md, packed as {packed}")
+    return exit_codes.BLOCKED if any(each.lacking for each in found) else exit_codes.PASSED
+
+
+def _tell(text: str) -> None:
+    print(f"bundle: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

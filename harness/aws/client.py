@@ -15,13 +15,15 @@ from harness.aws import credentials
 from harness.observation import FailureKind
 from harness.probes.stage import StageError
 
-READ_ONLY = frozenset({"describe", "list", "get", "discover", "lookup"})
+READ_ONLY = frozenset({"describe", "list", "get", "discover", "lookup", "filter", "download"})
 # GetSecretValue and GetParameter give secrets away: metadata is always enough here.
 NEVER = frozenset({"get_secret_value", "get_parameter", "get_parameters"})
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 INVALID = ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch")
 MAKE_ATTEMPTS = 20
+# Where the action is not called as the operation is.
+IAM_ACTIONS = {("s3", "list_objects_v2"): "s3:ListBucket"}
 IAM_PREFIX = {"elbv2": "elasticloadbalancing", "logs": "logs"}
 
 
@@ -39,12 +41,24 @@ class Clients:
 
         Raises StageError: NOT_PERMITTED names the IAM action, AWS_ERROR carries AWS's own words.
         """
-        if operation.partition("_")[0] not in READ_ONLY or operation in NEVER:
-            message = f"{service}:{operation} is not on the list of read operations"
-            raise StageError(FailureKind.NOT_PERMITTED, message)
+        _require_read_only(service, operation)
         return _translating(
             service, operation, lambda: _pages(self._client(service), operation, parameters)
         )
+
+    def read_body(self, service: str, operation: str, most: int, /, **parameters: Any) -> bytes:
+        """Return the body of a read operation that streams it, at most so many bytes of it.
+
+        Raises StageError.
+        """
+        _require_read_only(service, operation)
+
+        def ask() -> dict[str, Any]:
+            call = getattr(self._client(service), operation)
+            with contextlib.closing(call(**parameters)["Body"]) as body:
+                return {"Body": body.read(most)}
+
+        return bytes(_translating(service, operation, ask)["Body"])
 
     def _client(self, service: str) -> Any:
         with self._lock:
@@ -67,6 +81,12 @@ class Clients:
         return self._session.client(service, config=config)
 
 
+def _require_read_only(service: str, operation: str) -> None:
+    if operation.partition("_")[0] not in READ_ONLY or operation in NEVER:
+        message = f"{service}:{operation} is not on the list of read operations"
+        raise StageError(FailureKind.NOT_PERMITTED, message)
+
+
 def _steadily(make: Callable[[], Any]) -> Any:
     # botocore goes through os.environ for proxies, while pytest enters and removes its
     # PYTEST_CURRENT_TEST in another thread: a name that is gone when its turn comes is a KeyError.
@@ -78,6 +98,8 @@ def _steadily(make: Callable[[], Any]) -> Any:
 
 def iam_action(service: str, operation: str) -> str:
     """Return the IAM action that permits an operation, as policies name it."""
+    if (service, operation) in IAM_ACTIONS:
+        return IAM_ACTIONS[service, operation]
     words = "".join(word.capitalize() for word in operation.split("_"))
     spelled = words.replace("Db", "DB") if service == "rds" else words
     return f"{IAM_PREFIX.get(service, service)}:{spelled}"
