@@ -21,6 +21,7 @@ from harness.plugin import (
     allure_report,
     broker,
     hand_off,
+    interruption,
     options,
     outcome,
     run,
@@ -122,6 +123,11 @@ def pytest_configure_node(node: Any) -> None:
         address = started.closing.enter_context(broker.serving(started.observer))
         node.config.stash[BROKER] = address
     node.workerinput[WORKER_INPUT] = {"folder": str(started.folder), "broker": address}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if RUN in session.config.stash:
+        interruption.watch(session)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

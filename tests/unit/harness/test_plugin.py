@@ -227,3 +227,32 @@ def test_a_malformed_check_is_refused_at_collection(
     result = project.runpytest_subprocess("--env", "dev")
     assert result.ret == 4
     result.stderr.fnmatch_lines([told])
+
+
+def test_an_interrupt_that_python_loses_ends_the_run_all_the_same(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a finalizer a KeyboardInterrupt is only printed; what was judged before is kept."""
+    lost = """
+import os, signal
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+@pytest.mark.p1
+@symptom("health-endpoints")
+def test_a_finalizer_is_interrupted(health):
+    Finalized()
+"""
+    with servers.serving(servers.answering(servers.http_answer("200 OK", b"{}"))) as port:
+        monkeypatch.setenv("HOKUSAI_REGISTRY_URL", f"http://127.0.0.1:{port}")
+        project.makepyfile(test_checks=CHECKS.partition("@pytest.mark.p1")[0] + lost + '''
+@pytest.mark.p1
+@symptom("health-endpoints")
+def test_that_never_comes(health):
+    assert False
+''')  # fmt: skip
+        result = project.runpytest_subprocess("--env", "dev", "--missing", "block")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert [check["id"] for check in run_json(project)["checks"]] == ["a-finalizer-is-interrupted"]
