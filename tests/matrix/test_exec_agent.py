@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,16 @@ from lab.provision.identity import TASK_ROLE
 from tests.unit.lab.agent_client import Client
 
 SERVICES = {name: f"hokusai-{name}-development" for name in ("api", "auth", "mlflow")}
+REGISTERED = (
+    "family",
+    "taskRoleArn",
+    "executionRoleArn",
+    "networkMode",
+    "containerDefinitions",
+    "requiresCompatibilities",
+    "cpu",
+    "memory",
+)
 LOGIN = {
     "kind": "postgres",
     "host": "${DB_HOST}",
@@ -85,17 +96,7 @@ class Lab:
 
     def deploy_image(self, service: str, tag: str) -> None:
         described = self.ecs.describe_task_definition(taskDefinition=SERVICES[service])
-        definition = described["taskDefinition"]
-        for key in (
-            "taskDefinitionArn",
-            "revision",
-            "status",
-            "compatibilities",
-            "placementConstraints",
-        ):
-            definition.pop(key, None)
-        for key in ("registeredAt", "registeredBy", "requiresAttributes", "volumes"):
-            definition.pop(key, None)
+        definition = {key: described["taskDefinition"][key] for key in REGISTERED}
         container = definition["containerDefinitions"][0]
         container["image"] = container["image"].rpartition(":")[0] + f":{tag}"
         made = self.ecs.register_task_definition(**definition)["taskDefinition"]
@@ -211,6 +212,9 @@ def test_nothing_is_left_when_the_lab_ends() -> None:
             "api", "sh", "-c", "(setsid sleep 4711 &); sleep 4712 & echo up; sleep 4713"
         )
         client.until(b"up")
+        until = time.monotonic() + 10
+        while len(sleeping()) < 3 and time.monotonic() < until:
+            time.sleep(0.02)
         assert len(sleeping()) == 3
     client.socket.close()
     assert not sleeping()
