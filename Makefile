@@ -3,6 +3,8 @@ ENV ?= local
 SCENARIO ?=
 ARGS ?=
 FAILURE ?=
+RUN ?=
+SERVE ?=
 A ?=
 B ?=
 PY := .venv/bin/python
@@ -13,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate bundle compare matrix drills lab lint unit
+.PHONY: help setup reproduce check test validate bundle compare report matrix drills lab lint unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +40,9 @@ bundle: .venv/.installed ## the evidence that the infrastructure team asks for, 
 
 compare: .venv/.installed ## what changed between two runs: A=… B=… (folders below reports/)
 	$(PY) -m harness compare $(A) $(B)
+
+report: .venv/.installed ## the Allure report of a run: ENV=… [RUN=…] [SERVE=1]
+	$(PY) -m harness report --env $(ENV) $(if $(RUN),--run $(RUN)) $(if $(SERVE),--serve)
 
 matrix: .venv/.installed ## every fault against every check, in two labs at once: [ARGS="--pairs N --seed N"]
 	$(PYTEST) tests/matrix/test_matrix.py -n 2 --dist worksteal -p no:allure_pytest $(ARGS)

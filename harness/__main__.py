@@ -16,6 +16,7 @@ from harness.bundle.source import Source
 from harness.errors import MissingCredential, MissingSetting, UsageError
 from harness.redaction import Redactor
 from harness.reports import compare, history
+from harness.reports.allure import command as report
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     made.add_argument("--within", type=float, default=60.0, help="seconds in all (default: 60)")
     made.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
     made.set_defaults(run=_bundle)
+    report.add(commands)
     given = parser.parse_args(arguments)
     try:
         done: int = given.run(given)
