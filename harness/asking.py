@@ -29,7 +29,7 @@ THREAD_GRACE = 0.5
 NO_WAY_IN = Failure(
     kind=FailureKind.NO_VANTAGE_POINT,
     message="this environment gives no way into a task",
-    remedy="set vantage.task_command (HOKUSAI_VANTAGE_TASK_COMMAND), or give the aws section",
+    remedy="give the environment an aws section: ECS Exec is the way into a task",
 )
 
 

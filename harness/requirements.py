@@ -16,7 +16,7 @@ def check(probe: Probe, environment: Environment, credentials: Credentials) -> N
         credentials.need_api_key()
     if isinstance(probe, AwsProbe):
         environment.need("aws.region")
-    if isinstance(probe, AwsProbe) or _by_ecs_exec(probe, environment):
+    if isinstance(probe, AwsProbe) or (probe.vantage != RUNNER and environment.aws is not None):
         aws_credentials.need()
     if isinstance(probe, ContractProbe):
         _need_folder(environment, probe.setting)
@@ -26,8 +26,3 @@ def _need_folder(environment: Environment, path: str) -> None:
     folder = environment.need(path)
     if not Path(folder).is_dir():
         raise UnusableSetting(path, variable_for(path), folder, "there is no such folder")
-
-
-def _by_ecs_exec(probe: Probe, environment: Environment) -> bool:
-    inside = probe.vantage != RUNNER
-    return inside and environment.aws is not None and environment.vantage.task_command is None

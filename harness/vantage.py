@@ -5,18 +5,36 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+import threading
+import zlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from harness import in_task
+from harness.environment import Aws
+from harness.in_task import shell
 from harness.observation import AnyObservation, Failure, FailureKind, Observation
 from harness.probes.blank import unanswered
 from harness.probes.stage import StageError
 from harness.specs import Probe
 
 START_ALLOWANCE = 10.0
+AWS_TIMEOUT = 10.0
+NOT_FOUND = 127
+# Standard input has, compressed, the script, two NULs, and what the script reads itself.
+_START = (
+    "exec python3 -c 'import io,sys,zlib;"
+    "p,_,d=zlib.decompress(sys.stdin.buffer.read()).partition(bytes(2));"
+    "sys.stdin=io.StringIO(d.decode());exec(p.decode())'"
+)
+_KINDS = {
+    "NotPermittedError": FailureKind.NOT_PERMITTED,
+    "CredentialsError": FailureKind.MISSING_CREDENTIAL,
+    "ClockSkewError": FailureKind.MISSING_CREDENTIAL,
+    "UnreachableError": FailureKind.RUNNER_OFFLINE,
+}
 
 
 class WayIn(Protocol):
@@ -26,36 +44,73 @@ class WayIn(Protocol):
         """Return what the script printed. Raises StageError if it could not be run."""
 
 
-class CommandWayIn:
-    """A command prefix that runs what follows it inside the task of ``{service}``."""
-
-    def __init__(self, template: str, python: str = "python3") -> None:
-        self._template, self._python = template, python
+class LocalWayIn:
+    """This machine as a vantage point, for what only the in-task probe knows how to ask."""
 
     def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
-        """Run the script with the task's own Python, the document on its standard input."""
-        prefix = shlex.split(self._template.replace("{service}", shlex.quote(service)))
+        """Run the script with this Python, the document on its standard input."""
         try:
             done = subprocess.run(
-                [*prefix, self._python, "-c", script],
+                [sys.executable, "-c", script],
                 input=document,
                 capture_output=True,
                 timeout=deadline,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            reason = f"{service}: {type(error).__name__} while entering the task"
+            reason = f"{service}: {type(error).__name__} while asking"
             raise StageError(FailureKind.NO_VANTAGE_POINT, reason) from None
-        if done.returncode != 0:
-            last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-            message = f"{service}: exit code {done.returncode}: {''.join(last)}"
-            raise StageError(FailureKind.NO_VANTAGE_POINT, message)
-        return done.stdout
+        return _printed(service, done.returncode, done.stdout, done.stderr)
 
 
-def here() -> CommandWayIn:
+class EcsWayIn:
+    """ECS Exec: one session a run in the newest running task of a service."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._lock = threading.Lock()
+        self._ecs: Any = None
+
+    def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
+        """Run the script with the task's own Python, the document on its standard input."""
+        from harness.ecs_exec import EcsExec, EcsExecError
+
+        if (names := self._aws.services.get(service)) is None:
+            known = ", ".join(self._aws.services)
+            message = f"{service}: the environment's aws.services has no such service, only {known}"
+            raise StageError(FailureKind.MISSING_SETTING, message)
+        fed = zlib.compress(script.encode() + bytes(2) + document)
+        try:
+            entered = EcsExec(self._client(), self._aws.cluster, names.service, names.container)
+            answer = entered.run(_START, fed, deadline)
+            if answer.status == NOT_FOUND:
+                asked = entered.run(shlex.join(shell.command(document)), None, deadline)
+                return shell.answers(document, asked.stdout)
+        except EcsExecError as error:
+            kind = _KINDS.get(type(error).__name__, FailureKind.NO_VANTAGE_POINT)
+            raise StageError(kind, f"{service}: {error.message}", error.remedy) from None
+        return _printed(service, answer.status, answer.stdout, answer.stderr)
+
+    def _client(self) -> Any:
+        from harness.aws import client
+
+        with self._lock:
+            if self._ecs is None:
+                self._ecs = client.Clients(self._aws.region, AWS_TIMEOUT).entering()
+            return self._ecs
+
+
+def _printed(service: str, status: int, stdout: bytes, stderr: bytes) -> bytes:
+    if status == 0:
+        return stdout
+    last = stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+    message = f"{service}: exit code {status}: {''.join(last)}"
+    raise StageError(FailureKind.NO_VANTAGE_POINT, message)
+
+
+def here() -> LocalWayIn:
     """This machine as a vantage point, for what only the in-task probe knows how to ask."""
-    return CommandWayIn("env", sys.executable)
+    return LocalWayIn()
 
 
 class _Answers(msgspec.Struct, frozen=True):
@@ -68,7 +123,8 @@ def ask(way_in: WayIn, service: str, probes: Sequence[Probe]) -> list[Observatio
     questions: dict[str, Any] = {"questions": probes, "deadline": slowest}
     document = msgspec.json.encode(questions)
     try:
-        printed = way_in.run(service, in_task.source(), document, slowest + START_ALLOWANCE)
+        script = in_task.shortest_source()
+        printed = way_in.run(service, script, document, slowest + START_ALLOWANCE)
         answers = msgspec.json.decode(printed, type=_Answers).answers
     except StageError as error:
         return [unanswered(probe, error.failure) for probe in probes]

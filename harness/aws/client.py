@@ -60,6 +60,10 @@ class Clients:
 
         return bytes(_translating(service, operation, ask)["Body"])
 
+    def entering(self) -> Any:
+        """Return ECS's client, for ExecuteCommand: it starts the probe, which only reads."""
+        return self._client("ecs")
+
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:

@@ -26,7 +26,7 @@ from harness.recorder import Recorder
 from harness.redaction import Redactor
 from harness.reports.handoff import picture
 from harness.reports.handoff.picture import Layout
-from harness.vantage import CommandWayIn, WayIn
+from harness.vantage import EcsWayIn, WayIn
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -136,8 +136,7 @@ def observing(
 
 
 def _way_in(tested: Environment) -> WayIn | None:
-    command = tested.vantage.task_command
-    return CommandWayIn(command) if command else None
+    return EcsWayIn(tested.aws) if tested.aws else None
 
 
 def load_layout() -> Layout:

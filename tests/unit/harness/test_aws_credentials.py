@@ -8,7 +8,7 @@ import pytest
 
 from harness import requirements
 from harness.aws import credentials
-from harness.environment import Aws, Credentials, Environment, Registry, Service, Vantage
+from harness.environment import Aws, Credentials, Environment, Registry, Service
 from harness.errors import MissingCredential
 from harness.specs import AwsProbe, DnsProbe, TcpProbe
 
@@ -26,13 +26,12 @@ def no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     credentials._lack.cache_clear()
 
 
-def stage(aws: Aws | None = CLOUD, task_command: str | None = None) -> Environment:
+def stage(aws: Aws | None = CLOUD) -> Environment:
     return Environment(
         name="stage",
         description="x",
         registry=Registry(url="https://registry.example"),
         aws=aws,
-        vantage=Vantage(task_command=task_command),
     )
 
 
@@ -86,5 +85,4 @@ def test_probes_of_aws_and_in_tasks_need_them(probe: AwsProbe | TcpProbe) -> Non
 def test_probes_that_do_not_go_through_aws_need_none() -> None:
     inside = TcpProbe(vantage="task:api", host="h", port="1")
     requirements.check(DnsProbe(name="registry.example"), stage(), Credentials())
-    requirements.check(inside, stage(task_command="ssh {service}"), Credentials())
     requirements.check(inside, stage(aws=None), Credentials())
