@@ -50,7 +50,7 @@ def test_the_probe_answers_in_one_session(way_in: EcsWayIn, ecs: Ecs) -> None:
 def test_without_python_the_shell_answers(
     way_in: EcsWayIn, container: Container, tmp_path: Path
 ) -> None:
-    tools = "sh base64 stty getent sed tr od env grep fold sleep cat printf"
+    tools = "sh base64 stty getent sed tr od env grep fold sleep cat printf awk cut sort mktemp rm"
     for name in tools.split():
         place = next(p / name for p in (Path("/bin"), Path("/usr/bin")) if (p / name).exists())
         (tmp_path / name).symlink_to(place)
