@@ -291,16 +291,19 @@ def test_the_listeners_certificate_is_good(
 def _another(arn: str, host: str) -> str:
     """Return a shell substitution: another issued certificate for the host, the longest valid."""
     wildcard = f"*.{host.partition('.')[2]}"
-    fitting = " || ".join(
-        f"DomainName=='{name}' || contains(SubjectAlternativeNameSummaries || `[]`, '{name}')"
-        for name in (host, wildcard)
+    steps = (
+        "aws acm list-certificates --certificate-statuses ISSUED --output text "
+        "--query 'CertificateSummaryList[].[CertificateArn]'",
+        "xargs -n1 aws acm describe-certificate --output text --query "
+        "'Certificate.[NotAfter, CertificateArn, join(`,`, SubjectAlternativeNames)]' "
+        "--certificate-arn",
+        f"grep -F -e {shlex.quote(wildcard)} -e {shlex.quote(host)}",
+        f"grep -v {arn}",
+        "sort",
+        "tail -n1",
+        "cut -f2",
     )
-    query = (
-        f"sort_by(CertificateSummaryList[?CertificateArn!='{arn}' && ({fitting})], &NotAfter)"
-        "[-1].CertificateArn"
-    )
-    listed = "aws acm list-certificates --certificate-statuses ISSUED --output text"
-    return f'"$({listed} --query {shlex.quote(query)})"'
+    return f'"$({" | ".join(steps)})"'
 
 
 def _wrong_with(certificate: view.Json, host: str, days: int) -> list[str]:
