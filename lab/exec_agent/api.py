@@ -125,6 +125,7 @@ class ExecuteCommandApi:
             folder=folder,
             missing=find(task.container["image"]).missing,
             kms_key=_kms_key(cluster),
+            runs=lambda: task.wanted and task.last_status == "RUNNING",
         )
 
 

@@ -6,6 +6,7 @@ import hmac
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class Order:
     # What the image has not: names of programs.
     missing: frozenset[str] = frozenset()
     kms_key: str | None = None
+    # Whether the task still runs: its sessions end with it.
+    runs: Callable[[], bool] = field(default=lambda: True, repr=False)
     session: str = field(default_factory=lambda: f"ecs-execute-command-{secrets.token_hex(9)[:17]}")
     token: str = field(default_factory=lambda: secrets.token_urlsafe(96), repr=False)
     made: float = field(default_factory=time.monotonic)

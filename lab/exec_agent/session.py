@@ -22,6 +22,7 @@ AGENT_VERSION = "3.3.1611.0"
 SESSION_TYPE = "InteractiveCommands"
 SUCCESS = 1
 TERMINATE = 2
+TASK_LOOK_S = 0.1
 HANDSHAKE_TIMED_OUT = (
     "Handshake timed out. Please ensure that you have the latest version of the session manager "
     "plugin."
@@ -68,7 +69,13 @@ class Session:
 
     async def run(self) -> None:
         """From the handshake to the end. Raises EOFError, in a group, when the client went away."""
-        works = (self._receive, self._channel.keep_sending, self._watch_idle, self._serve)
+        works = (
+            self._receive,
+            self._channel.keep_sending,
+            self._watch_idle,
+            self._watch_task,
+            self._serve,
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 for work in works:
@@ -123,6 +130,11 @@ class Session:
         while (left := self._active + self._patience.idle - time.monotonic()) > 0:
             await asyncio.sleep(left)
         raise Ended(IDLE)
+
+    async def _watch_task(self) -> None:
+        while self._order.runs():
+            await asyncio.sleep(TASK_LOOK_S)
+        raise Ended("")
 
     async def _receive(self) -> None:
         while True:

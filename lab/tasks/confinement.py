@@ -6,9 +6,12 @@ network are replaced: name look-up, connect, bind, and psycopg2's connect (libpq
 
 from __future__ import annotations
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import io
+import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -19,6 +22,8 @@ from lab.tasks import network
 
 # linux/in.h; the port is chosen when connecting, so that it is not used up by the bind.
 IP_BIND_ADDRESS_NO_PORT = 24
+_RESOLVER_FILE = "/etc/resolv.conf"
+_open = io.open
 _getaddrinfo = socket.getaddrinfo
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex
@@ -34,6 +39,7 @@ def install() -> None:
     if _installed:
         return
     _installed = True
+    io.open = builtins.open = _confined_open
     socket.getaddrinfo = _look_up
     socket.gethostbyname = lambda name: network.addresses(name)[0]
     socket.gethostbyname_ex = lambda name: (name, [], network.addresses(name))
@@ -44,6 +50,14 @@ def install() -> None:
         _confine_psycopg2(sys.modules["psycopg2"])
     else:
         sys.meta_path.insert(0, _Psycopg2Finder())
+
+
+def _confined_open(file: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
+    """The VPC's resolver configuration instead of this machine's; everything else as it is."""
+    if isinstance(file, str | os.PathLike) and os.fspath(file) == _RESOLVER_FILE:
+        text = f"nameserver {network.resolver()[0]}\n"
+        return io.BytesIO(text.encode()) if "b" in mode else io.StringIO(text)
+    return _open(file, mode, *rest, **more)
 
 
 def _look_up(host: Any, port: Any, family: int = 0, *rest: Any, **more: Any) -> list[Any]:

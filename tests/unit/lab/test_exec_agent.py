@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from lab.exec_agent import Gateway, Order, Orders
 from lab.exec_agent.session import HANDSHAKE_TIMED_OUT, IDLE, Patience
 from lab.exec_agent.terminal import MARKER
-from tests.unit.lab.agent_client import Client, write
+from tests.unit.lab.agent_client import SHAKE, Client, write
 
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "DB_HOST": "db.test"}
 TERMINATE = (2).to_bytes(4, "big")
@@ -291,6 +291,52 @@ def test_twenty_sessions_at_once_leave_nothing(
         time.sleep(0.01)
     assert open_files() <= before
     assert threading.active_count() <= threads
+
+
+def test_a_session_ends_with_its_task(gateway: Gateway, orders: Orders, tmp_path: Path) -> None:
+    running = threading.Event()
+    running.set()
+    script = ["sh", "-c", "echo up; sleep 60"]
+    made = Order("task", "", script, ENVIRONMENT, tmp_path, runs=running.is_set)
+    orders.add(made)
+    client = Client.open(gateway.url(made.session), made.token)
+    client.until(b"up")
+    running.clear()
+    client.finish()
+    assert client.closed is not None
+    assert gone(made.session)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(3, "KMSEncryption failed on client with status 3"), (1, "Fetching data key failed")],
+)
+def test_a_client_that_cannot_encrypt_is_not_served(
+    gateway: Gateway, orders: Orders, tmp_path: Path, status: int, reason: str
+) -> None:
+    made = Order("task", "", ["echo", "no"], ENVIRONMENT, tmp_path, kms_key="alias/exec")
+    orders.add(made)
+    client = Client.open(gateway.url(made.session), made.token)
+    request = client.receive()
+    kinds = [each["ActionType"] for each in json.loads(request.payload)["RequestedClientActions"]]
+    assert kinds == ["SessionType", "KMSEncryption"]
+    actions = [SHAKE, {**SHAKE, "ActionType": "KMSEncryption", "ActionStatus": status}]
+    client.stream(json.dumps({"ProcessedClientActions": actions}).encode(), 6)
+    client.acknowledge(request)
+    client.expected = 1
+    assert client.finish() == b""
+    assert client.closed is not None
+    assert reason in client.closed["Output"]
+
+
+@pytest.mark.parametrize("response", [b"", b"[]", b"no json", b'{"ProcessedClientActions": 7}'])
+def test_a_strange_handshake_does_no_harm(opened: Open, response: bytes) -> None:
+    client = opened("echo", "fine")
+    request = client.receive()
+    client.acknowledge(request)
+    client.expected = 1
+    client.stream(response, 6)
+    assert client.finish() == b"fine\r\n"
 
 
 def test_closing_the_gateway_ends_what_runs(tmp_path: Path) -> None:

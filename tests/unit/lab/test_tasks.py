@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from harness import in_task
 from lab.tasks import TaskHosts, TaskProcess, UnknownImageError, exec_argv
 from tests.unit.lab import small_network
 from tests.unit.lab.small_network import SmallNetwork
@@ -184,6 +186,27 @@ def test_python_inside_a_task_sees_the_tasks_network(
     network: SmallNetwork, code: str, told: str
 ) -> None:
     assert told in run_inside(network, "python3", "-c", code).stderr
+
+
+def test_the_resolver_of_a_task_is_the_vpcs(network: SmallNetwork) -> None:
+    code = (
+        "import dns.resolver, pathlib; print(pathlib.Path('/etc/resolv.conf').read_text(),"
+        "open('/etc/resolv.conf', 'rb').read(), open('/etc/hostname').read())"
+    )
+    done = run_inside(network, "python3", "-c", code)
+    resolver = small_network.RESOLVER
+    assert done.stdout.startswith(f"nameserver {resolver}\n b'nameserver {resolver}\\n'")
+
+
+def test_the_probe_asks_that_resolver_itself(network: SmallNetwork) -> None:
+    names = ("api.test", "nowhere.test", "empty.test")
+    questions = [{"kind": "dns", "name": name, "deadline": 3} for name in names]
+    done = run_inside(network, *in_task.command(json.dumps({"questions": questions}).encode()))
+    found, nowhere, empty = json.loads(done.stdout)["answers"]
+    assert (found["answers"], found["rcode"], found["ttl"]) == ([API], "NOERROR", 10)
+    assert found["resolver"] == small_network.RESOLVER
+    assert (nowhere["failure"]["kind"], nowhere["rcode"]) == ("dns-nxdomain", "NXDOMAIN")
+    assert (empty["failure"]["kind"], empty["rcode"]) == ("dns-no-answer", "NOERROR")
 
 
 def test_a_task_listens_on_its_own_address_only(network: SmallNetwork) -> None:
