@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from harness.ecs_exec import plugin as aws_plugin
 from harness.ecs_exec import tasks
 from harness.ecs_exec.framing import Answer, Frame
 from harness.ecs_exec.session import Clock, converse
@@ -30,11 +31,15 @@ class EcsExec:
         *,
         task: str | None = None,
         output_at_most: int = OUTPUT_AT_MOST,
+        plugin: str | None = None,
     ) -> None:
-        """``task`` is an id or ARN; ``output_at_most`` is in bytes."""
+        """``task`` is an id or ARN; ``output_at_most`` is in bytes.
+
+        ``plugin`` is a session-manager-plugin to use instead of this client's own WebSocket.
+        """
         self._ecs, self._cluster, self._service = ecs, cluster, service
         self._container, self._task = container, task
-        self._output_at_most = output_at_most
+        self._output_at_most, self._plugin = output_at_most, plugin
         self._target: Target | None = None
         self._choosing = threading.Lock()
 
@@ -55,7 +60,10 @@ class EcsExec:
         # Of base64: four letters for three bytes, and line ends.
         frame = Frame(command, stdin, self._output_at_most * 7 // 5 + 4096)
         ticket = tasks.order(self._ecs, self.target, frame.command)
-        return converse(ticket, frame, clock)
+        if self._plugin is None:
+            return converse(ticket, frame, clock)
+        region = self._ecs.meta.region_name
+        return aws_plugin.converse(self._plugin, ticket, region, frame, clock)
 
     def _choose(self) -> Target:
         if self._task is not None:

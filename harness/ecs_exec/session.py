@@ -29,6 +29,7 @@ from harness.ecs_exec.framing import Answer, Frame
 LARGEST_MESSAGE = 1 << 20
 OPENED_WITHIN, LEFT_WITHIN = 10.0, 1.0
 ENDED_WITHIN = 1.0
+PING_EVERY = 240.0  # the plugin's own is five minutes; what is idle for longer may be cut
 _NO_SHELL = ("Unable to start command", "executable file not found", "no such file or directory")
 
 
@@ -148,6 +149,8 @@ def _connected(ticket: Ticket, clock: Clock) -> Iterator[ClientConnection]:
             max_size=LARGEST_MESSAGE,
             open_timeout=min(OPENED_WITHIN, clock.left()),
             close_timeout=LEFT_WITHIN,
+            ping_interval=PING_EVERY if clock.seconds > PING_EVERY else None,
+            ping_timeout=None,
             user_agent_header=None,
             legacy=True,
         )
@@ -160,7 +163,7 @@ def _connected(ticket: Ticket, clock: Clock) -> Iterator[ClientConnection]:
         clock.left()
         reason = str(error).replace(ticket.token, "…") or type(error).__name__
         raise UnreachableError(f"the session cannot be opened: {reason}") from None
-    with contextlib.closing(connection), _cut(connection, clock):
+    with _cut(connection, clock), contextlib.closing(connection):
         try:
             yield connection
         except (ConnectionClosed, EOFError, OSError) as error:
