@@ -59,7 +59,11 @@ def shell(environment: Environment, lines: Iterable[str]) -> tuple[str, ...]:
 
 def tools(lines: Iterable[str]) -> tuple[str, ...]:
     """Return the programs that the lines need beside a shell, by name."""
-    return tuple(sorted({name for line in lines for name in _TOOL.findall(line)}))
+    given = list(lines)
+    found = {name for line in given for name in _TOOL.findall(line)}
+    if any("aws ecs execute-command" in line for line in given):
+        found.add("session-manager-plugin")
+    return tuple(sorted(found))
 
 
 def pasted(line: str, vantage: str, environment: Environment, redirects: Iterable[str] = ()) -> str:

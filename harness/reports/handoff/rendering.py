@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ def _render(template: str, handoff: HandOff) -> str:
     )
 
 
+@lru_cache(maxsize=1)
 def _templates() -> Templates:
     # Imported here: a run pays for it once, at its end.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape

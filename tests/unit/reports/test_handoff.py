@@ -131,7 +131,7 @@ def test_without_a_command_of_its_own_a_task_is_entered_by_ecs_exec(incident: Ha
         "export HOKUSAI_API_KEY=…",
         "export AWS_DEFAULT_REGION=us-east-1   # and credentials for aws",
     )
-    assert incident.tools == ("aws", "curl")
+    assert incident.tools == ("aws", "curl", "session-manager-plugin")
 
 
 def test_what_is_deployed_and_who_may_be_asked_is_told_as_far_as_it_is_known() -> None:
