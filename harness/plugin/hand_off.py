@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from harness.reports.compare import Change, Comparison
 from harness.reports.handoff.metrics import UNTIMED
 from harness.reports.run_json import RunFacts
 
+UNWRITTEN = pytest.StashKey[str]()
 OBSERVATIONS, SAMPLES = "observations.jsonl", "samples.jsonl"
 
 
@@ -30,7 +32,23 @@ def observations(config: pytest.Config, started: Run) -> dict[str, Observation]:
 
 
 def write(config: pytest.Config, started: Run, results: Results, facts: RunFacts) -> None:
-    """Write ``handoff.md`` and ``handoff.html`` into the run's folder."""
+    """Write ``handoff.md`` and ``handoff.html`` into the run's folder.
+
+    A defect of the document is told, and does not cost the run its result.
+    """
+    try:
+        _write(config, started, results, facts)
+    except Exception as error:
+        config.stash[UNWRITTEN] = _place(error)
+
+
+def _place(error: Exception) -> str:
+    # Not its text, which may quote anything.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+
+
+def _write(config: pytest.Config, started: Run, results: Results, facts: RunFacts) -> None:
     ended, replayed = time.time(), config.getoption("--replay")
     record: Path = replayed or started.folder / OBSERVATIONS
     observations, times = recorder.read(record), config.getoption("--samples")

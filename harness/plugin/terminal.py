@@ -13,6 +13,7 @@ from harness import exit_codes
 from harness.catalogue import Catalogue
 from harness.diagnosis import Diagnosis
 from harness.environment import unknown_variables
+from harness.plugin import hand_off
 from harness.plugin.results import Results
 from harness.plugin.run import Run
 from harness.reports import causes, table
@@ -47,13 +48,19 @@ def summarise(
     reporter.section("documented failures")
     reporter.write(table.verdicts(judgements, width, reporter._tw.hasmarkup))
     reporter.write_line(f"reports: {shown(started.folder)}")
-    reporter.write_line(f"hand-off: {shown(started.folder / rendering.HTML)} (and .md)")
+    reporter.write_line(_hand_off(reporter.config, started.folder))
     counted = Counter(check.status for check in results.checks)
     reporter.write_line(
         "checks:  " + ", ".join(f"{count} {status}" for status, count in sorted(counted.items()))
     )
     if expected == "reproduced":
         _summarise_reproduction(reporter, started.catalogue, judgements)
+
+
+def _hand_off(config: pytest.Config, folder: Path) -> str:
+    if problem := config.stash.get(hand_off.UNWRITTEN, None):
+        return f"hand-off: could not be written ({problem}); run.json has the result"
+    return f"hand-off: {shown(folder / rendering.HTML)} (and .md)"
 
 
 def _write_causes(reporter: pytest.TerminalReporter, found: Diagnosis, width: int) -> None:

@@ -63,3 +63,23 @@ def test_samples_that_cannot_be_had_are_refused(
     result = project.runpytest_subprocess("--env", "dev", *options)
     assert result.ret == 4
     result.stderr.fnmatch_lines([told])
+
+
+def test_a_defect_of_the_document_does_not_cost_the_run_its_result(
+    project: pytest.Pytester,
+) -> None:
+    project.makeconftest(
+        """
+        from harness.reports.handoff import rendering
+
+        def broken(handoff):
+            raise ValueError("hk_test_secret")
+
+        rendering.as_html = broken
+        """
+    )
+    result = project.runpytest_subprocess("--env", "dev", "-k", "inside")
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(["hand-off: could not be written (ValueError at conftest.py:4)*"])
+    assert "hk_test_secret" not in result.stdout.str() + result.stderr.str()
+    assert (latest(project) / "run.json").exists()
