@@ -6,6 +6,7 @@ One YAML file each in ``environments/``. Every value can be overridden by the en
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import os
 from collections.abc import Iterator, Mapping
@@ -140,6 +141,28 @@ class Policy(_Section, frozen=True, kw_only=True):
     must_judge: tuple[Severity, ...] = ("p0",)
 
 
+class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known and borne for a time: one documented failure, or one check.
+
+    Through the day ``until`` (UTC) it does not fail a run; from then on the waiver itself does.
+    """
+
+    failure: str | None = None
+    check: str | None = None
+    reason: Annotated[str, Meta(min_length=1)]
+    owner: Annotated[str, Meta(min_length=1)]
+    until: datetime.date
+
+    def __post_init__(self) -> None:
+        if (self.failure is None) == (self.check is None):
+            raise ValueError("a waiver names one failure or one check")
+
+    @property
+    def covers(self) -> str:
+        """The id of what is waived."""
+        return self.failure or self.check or ""
+
+
 class Environment(_Section, frozen=True, kw_only=True):
     """One deployment under test.
 
@@ -162,6 +185,7 @@ class Environment(_Section, frozen=True, kw_only=True):
     policy: Policy = Policy()
     not_applicable: dict[str, str] = {}
     contacts: dict[str, str] = {}
+    waivers: tuple[Waiver, ...] = ()
     shell: str | None = None
 
     def need(self, path: str) -> str:

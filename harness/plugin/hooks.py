@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import exit_codes
+from harness import exit_codes, waivers
 from harness.collector import Observer
 from harness.environment import Environment
 from harness.errors import MissingSetting, UsageError
@@ -29,6 +29,7 @@ from harness.plugin import (
     since,
     terminal,
     validate,
+    waiving,
 )
 from harness.plugin.results import RESULT, RESULTS, Results
 from harness.plugin.run import RUN, Blocked, Run
@@ -83,9 +84,11 @@ def _configure(config: pytest.Config, name: str) -> None:
     else:
         observing = run.observing(tested, credentials, folder, redactor)
         observer = closing.enter_context(observing)
+    documented = run.load_catalogue()
+    waivers.require_known(tested, documented)
     config.stash[RUN] = Run(
         environment=tested,
-        catalogue=run.load_catalogue(),
+        catalogue=documented,
         graph=run.load_graph(),
         credentials=credentials,
         redactor=redactor,
@@ -214,7 +217,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if started is None or results is None or not results.checks:
         return
     judgements = results.judgements(started.catalogue)
-    session.exitstatus = decide_exit(config, int(session.exitstatus), results.checks)
+    session.exitstatus = decide_exit(session, int(session.exitstatus), results.checks)
     observed = hand_off.observations(config, started)
     facts = run_json.RunFacts(
         run=started.id,
@@ -225,15 +228,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         vantage_points=deployment.vantage_points(observed),
     )
     diagnosis = results.diagnosis(started)
-    run_json.write(started.folder, facts, results.checks, judgements, diagnosis)
+    waived = waiving.applied(started, results)
+    run_json.write(started.folder, facts, results.checks, judgements, diagnosis, waived)
     since.write(config, started.folder)
     hand_off.write(config, started, results, facts)
     run.link_latest(started.folder)
     allure_report.write_environment(Path(config.option.allure_report_dir), started)
 
 
-def decide_exit(config: pytest.Config, status: int, checks: list[CheckResult]) -> int:
+def decide_exit(session: pytest.Session, status: int, checks: list[CheckResult]) -> int:
     """Return the run's exit code from pytest's own, the policy and what was expected."""
+    config = session.config
     started = config.stash[RUN]
     if status not in (exit_codes.PASSED, exit_codes.FAILED):
         return status
@@ -242,10 +247,14 @@ def decide_exit(config: pytest.Config, status: int, checks: list[CheckResult]) -
     if config.getoption("--expect") == "reproduced":
         judgements = config.stash[RESULTS].judgements(started.catalogue)
         return terminal.reproduction_exit(started.catalogue, judgements)
+    applied = waiving.applied(started, config.stash[RESULTS])
+    status = waiving.decide(status, session.testsfailed, checks, applied)
     if status == exit_codes.FAILED:
         return status
+    borne = waivers.covered(applied)
     must = started.environment.policy.must_judge
-    if any(c.status is Status.BLOCKED and c.severity in must for c in checks):
+    unjudged = [c for c in checks if c.status is Status.BLOCKED and c.id not in borne]
+    if any(check.severity in must for check in unjudged):
         return exit_codes.BLOCKED
     return status
 
@@ -256,6 +265,7 @@ def pytest_terminal_summary(
     started, results = config.stash.get(RUN, None), config.stash.get(RESULTS, None)
     if started and results and results.checks:
         terminal.summarise(terminalreporter, started, results, config.getoption("--expect"))
+        waiving.show(terminalreporter, config, started, results)
         since.show(terminalreporter, config)
         if failure := config.getoption("--validate"):
             validate.show(terminalreporter, validate.answer(started, results, failure))

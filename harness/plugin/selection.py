@@ -6,7 +6,7 @@ import pytest
 
 from harness import catalogue, requirements
 from harness.errors import MissingCredential, MissingSetting, UsageError
-from harness.plugin import outcome
+from harness.plugin import outcome, waiving
 from harness.plugin.declare import declared_probes
 from harness.plugin.run import RUN, Run
 from harness.replay import Replay
@@ -24,6 +24,8 @@ def require_well_formed(config: pytest.Config, checks: list[pytest.Item]) -> Non
             raise pytest.UsageError(f"{item.nodeid}: has the same name as {other}")
         if (started := config.stash.get(RUN, None)) is not None:
             _require_known(started, item)
+    if (started := config.stash.get(RUN, None)) is not None:
+        waiving.require_known(started, set(seen))
 
 
 def _require_known(started: Run, item: pytest.Item) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from harness.diagnosis import Diagnosis
 from harness.verdicts import CheckResult, Judgement
+from harness.waivers import Applied
 
 NAME = "run.json"
 SCHEMA = 1
@@ -34,9 +35,10 @@ def write(
     checks: Sequence[CheckResult],
     judgements: Sequence[Judgement],
     diagnosis: Diagnosis,
+    waivers: Sequence[Applied] = (),
 ) -> Path:
     """Write ``run.json`` into ``folder``, whole or not at all, and return its path."""
-    document = as_document(facts, checks, judgements, diagnosis)
+    document = as_document(facts, checks, judgements, diagnosis, waivers)
     path, temporary = folder / NAME, folder / f".{NAME}"
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
     temporary.replace(path)
@@ -48,6 +50,7 @@ def as_document(
     checks: Sequence[CheckResult],
     judgements: Sequence[Judgement],
     diagnosis: Diagnosis,
+    waivers: Sequence[Applied] = (),
 ) -> dict[str, Any]:
     """Return the result as plain JSON values."""
     return {
@@ -63,6 +66,7 @@ def as_document(
         "root_causes": msgspec.to_builtins(diagnosis.root_causes),
         "unexplained": list(diagnosis.unexplained),
         "unknown": list(diagnosis.unknown),
+        "waivers": msgspec.to_builtins(list(waivers)),
         "verdicts": msgspec.to_builtins(list(judgements)),
         "checks": msgspec.to_builtins(sorted(checks, key=lambda check: check.id)),
     }
