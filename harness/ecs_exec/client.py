@@ -8,6 +8,7 @@ from typing import Any
 from harness.ecs_exec import plugin as aws_plugin
 from harness.ecs_exec import tasks
 from harness.ecs_exec.framing import Answer, Frame
+from harness.ecs_exec.plugin import Plugin
 from harness.ecs_exec.session import Clock, converse
 from harness.ecs_exec.tasks import Target
 
@@ -62,8 +63,8 @@ class EcsExec:
         ticket = tasks.order(self._ecs, self.target, frame.command)
         if self._plugin is None:
             return converse(ticket, frame, clock)
-        region = self._ecs.meta.region_name
-        return aws_plugin.converse(self._plugin, ticket, region, frame, clock)
+        plugin = Plugin(self._plugin, self._ecs.meta.region_name, self.target.session_target)
+        return aws_plugin.converse(plugin, ticket, frame, clock)
 
     def _choose(self) -> Target:
         if self._task is not None:

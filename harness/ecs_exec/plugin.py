@@ -1,8 +1,9 @@
 """The same session through AWS's own session-manager-plugin, where a setting asks for it.
 
-It takes five arguments (session-manager-plugin, src/sessionmanagerplugin-main): the session as
-ExecuteCommand answered it, the region, the operation, a profile, and the request. It wants a
-terminal, so that it gets one.
+Its arguments are those that the aws CLI gives it (awscli/customizations/sessionmanager.py): the
+name of the variable that has the session, the region, the operation, a profile, and the request.
+In arguments, which anybody on the machine can read, a token has no place: plugins
+up to 1.2.497.0, which know no other way, are not used. It wants a terminal, so that it gets one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from harness.ecs_exec.errors import ConnectionLostError, UnreachableError
 from harness.ecs_exec.framing import Answer, Frame
@@ -22,11 +24,21 @@ from harness.ecs_exec.session import Clock, Ticket
 
 CHUNK = 65_536
 ENDED_WITHIN = 2.0
+VARIABLE = "AWS_SSM_START_SESSION_RESPONSE"
 
 
-def converse(program: str, ticket: Ticket, region: str, frame: Frame, clock: Clock) -> Answer:
-    """Run the ticket's command through ``program``. Raises EcsExecError."""
-    with _started(program, ticket, region) as terminal:
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """Which session-manager-plugin is used, for which region, and for which target."""
+
+    program: str
+    region: str
+    target: str
+
+
+def converse(plugin: Plugin, ticket: Ticket, frame: Frame, clock: Clock) -> Answer:
+    """Run the ticket's command through ``plugin``. Raises EcsExecError."""
+    with _started(plugin, ticket) as terminal:
         pending = frame.typed
         while not frame.complete():
             writing = [terminal] if pending and frame.asked() else []
@@ -34,7 +46,7 @@ def converse(program: str, ticket: Ticket, region: str, frame: Frame, clock: Clo
             if writable:
                 pending = pending[os.write(terminal, pending[:512]) :]
             if readable:
-                frame.take(_read(terminal, program, frame))
+                frame.take(_read(terminal, plugin.program, frame))
     return frame.answer()
 
 
@@ -46,11 +58,12 @@ def _read(terminal: int, program: str, frame: Frame) -> bytes:
 
 
 @contextlib.contextmanager
-def _started(program: str, ticket: Ticket, region: str) -> Iterator[int]:
+def _started(plugin: Plugin, ticket: Ticket) -> Iterator[int]:
     master, slave = pty.openpty()
     try:
         process = subprocess.Popen(
-            [program, *_arguments(ticket, region)],
+            [plugin.program, VARIABLE, plugin.region, "StartSession", "", _request(plugin)],
+            env={**os.environ, VARIABLE: _session(ticket)},
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -59,7 +72,7 @@ def _started(program: str, ticket: Ticket, region: str) -> Iterator[int]:
     except OSError as error:
         os.close(master)
         raise UnreachableError(
-            f"{program} cannot be started: {error.strerror}",
+            f"{plugin.program} cannot be started: {error.strerror}",
             "install AWS's session-manager-plugin, or leave the setting out",
         ) from None
     finally:
@@ -71,13 +84,15 @@ def _started(program: str, ticket: Ticket, region: str) -> Iterator[int]:
         os.close(master)
 
 
-def _arguments(ticket: Ticket, region: str) -> list[str]:
-    session = {
-        "SessionId": ticket.session,
-        "StreamUrl": ticket.url,
-        "TokenValue": ticket.token,
-    }
-    return [json.dumps(session), region, "StartSession", "", "{}"]
+def _session(ticket: Ticket) -> str:
+    return json.dumps(
+        {"SessionId": ticket.session, "StreamUrl": ticket.url, "TokenValue": ticket.token}
+    )
+
+
+def _request(plugin: Plugin) -> str:
+    # The target is what a session's KMS key is bound to.
+    return json.dumps({"Target": plugin.target})
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -43,6 +43,12 @@ class Target:
     cluster: str
     task: str
     container: str
+    runtime: str = ""
+
+    @property
+    def session_target(self) -> str:
+        """What Session Manager calls it."""
+        return f"ecs:{_id(self.cluster)}_{_id(self.task)}_{self.runtime}"
 
 
 def choose(ecs: Any, cluster: str, service: str, container: str | None) -> Target:
@@ -100,13 +106,15 @@ def _target(task: dict[str, Any], cluster: str, container: str | None) -> Target
     arn = str(task["taskArn"])
     if not task.get("enableExecuteCommand"):
         raise ExecDisabledError(f"task {_id(arn)} was started without ECS Exec")
-    names = [str(each["name"]) for each in task.get("containers", [])]
+    runtimes = {str(each["name"]): str(each.get("runtimeId")) for each in task["containers"]}
+    names = list(runtimes)
     if container is None and len(names) != 1:
         raise WrongContainerError(f"task {_id(arn)} has several containers: {', '.join(names)}")
     if container is not None and container not in names:
         has = ", ".join(names) or "none"
         raise WrongContainerError(f"task {_id(arn)} has no container {container}, it has {has}")
-    return Target(cluster, arn, container or names[0])
+    name = container or names[0]
+    return Target(cluster, arn, name, runtimes[name])
 
 
 def _id(arn: str) -> str:
