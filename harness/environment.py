@@ -121,9 +121,14 @@ class Tls(_Section, frozen=True, kw_only=True):
 
 
 class Vantage(_Section, frozen=True, kw_only=True):
-    """The way into a task: a command prefix with ``{service}``, or ECS Exec if there is AWS."""
+    """The way into a task is ECS Exec, for which the environment needs its aws section.
 
-    task_command: str | None = None
+    ``session_manager_plugin`` is AWS's plugin, if it is to be used instead of the own client;
+    ``printed_as``: printed steps enter a task with the aws CLI, or with the suite's own command.
+    """
+
+    session_manager_plugin: str | None = None
+    printed_as: Literal["aws", "suite"] = "aws"
 
 
 class Limits(_Section, frozen=True, kw_only=True):

@@ -8,17 +8,20 @@ import sys
 import threading
 import zlib
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from harness import in_task
-from harness.environment import Aws
+from harness.environment import Aws, Service
 from harness.in_task import shell
 from harness.observation import AnyObservation, Failure, FailureKind, Observation
 from harness.probes.blank import unanswered
 from harness.probes.stage import StageError
 from harness.specs import Probe
+
+if TYPE_CHECKING:
+    from harness.ecs_exec import EcsExec
 
 START_ALLOWANCE = 10.0
 AWS_TIMEOUT = 10.0
@@ -66,14 +69,15 @@ class LocalWayIn:
 class EcsWayIn:
     """ECS Exec: one session a run in the newest running task of a service."""
 
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
+    def __init__(self, aws: Aws, plugin: str | None = None) -> None:
+        """``plugin`` is a session-manager-plugin to use instead of the own client."""
+        self._aws, self._plugin = aws, plugin
         self._lock = threading.Lock()
         self._ecs: Any = None
 
     def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
         """Run the script with the task's own Python, the document on its standard input."""
-        from harness.ecs_exec import EcsExec, EcsExecError
+        from harness.ecs_exec import EcsExecError
 
         if (names := self._aws.services.get(service)) is None:
             known = ", ".join(self._aws.services)
@@ -81,7 +85,7 @@ class EcsWayIn:
             raise StageError(FailureKind.MISSING_SETTING, message)
         fed = zlib.compress(script.encode() + bytes(2) + document)
         try:
-            entered = EcsExec(self._client(), self._aws.cluster, names.service, names.container)
+            entered = self._entered(names)
             answer = entered.run(_START, fed, deadline)
             if answer.status == NOT_FOUND:
                 asked = entered.run(shlex.join(shell.command(document)), None, deadline)
@@ -90,6 +94,12 @@ class EcsWayIn:
             kind = _KINDS.get(type(error).__name__, FailureKind.NO_VANTAGE_POINT)
             raise StageError(kind, f"{service}: {error.message}", error.remedy) from None
         return _printed(service, answer.status, answer.stdout, answer.stderr)
+
+    def _entered(self, names: Service) -> EcsExec:
+        from harness.ecs_exec import EcsExec
+
+        cluster = self._aws.cluster
+        return EcsExec(self._client(), cluster, names.service, names.container, plugin=self._plugin)
 
     def _client(self) -> Any:
         from harness.aws import client

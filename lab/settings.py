@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,6 @@ from pathlib import Path
 from lab import names
 from lab.addresses import RESOLVER_PORT, Network
 from lab.edge import bound_port
-from lab.home import ROOT
 
 _PUBLIC_PORTS = (80, 443)
 
@@ -66,15 +63,7 @@ def environment(
         "HOKUSAI_NETWORK_CONNECT_TO": _connect_to(balancers),
         "HOKUSAI_NETWORK_RESOLVER": f"{network.resolver}:{RESOLVER_PORT}",
         "HOKUSAI_CIRCUIT_BREAKER_SOURCE": str(breaker),
-        "HOKUSAI_VANTAGE_TASK_COMMAND": task_command(network.number),
     }
-
-
-def task_command(number: int) -> str:
-    """The command prefix that runs what follows inside the running task of `{service}`."""
-    # Isolated and without site packages, so that it starts at once and from any folder.
-    command = [sys.executable, "-IS", str(ROOT / "lab" / "__main__.py"), "exec", "--lab"]
-    return f"{shlex.join([*command, str(number)])} {{service}} --"
 
 
 def _connect_to(balancers: Mapping[str, str]) -> str:

@@ -136,7 +136,8 @@ def observing(
 
 
 def _way_in(tested: Environment) -> WayIn | None:
-    return EcsWayIn(tested.aws) if tested.aws else None
+    plugin = tested.vantage.session_manager_plugin
+    return EcsWayIn(tested.aws, plugin) if tested.aws else None
 
 
 def load_layout() -> Layout:

@@ -181,13 +181,13 @@ def _redirects(sources: Sources) -> set[str]:
 
 def _in_task(line: str, service: str, environment: Environment) -> str:
     inside = f"sh -c {shlex.quote(line)}"
-    if command := environment.vantage.task_command:
-        # Shown as it is typed in the suite's own folder.
-        prefix = command.replace("{service}", service).replace(f"{Path.cwd()}/", "")
-        return f"{prefix} {inside}"
     if environment.aws is None or service not in environment.aws.services:
         return line
     names, found = environment.aws, environment.aws.services[service]
+    if environment.vantage.printed_as == "suite":
+        # As it is typed in the suite's own folder.
+        place = f"{names.cluster}/{found.service}/{found.container}"
+        return f".venv/bin/python -m harness.ecs_exec {place} -- {inside}"
     task = (
         f'"$(aws ecs list-tasks --cluster {names.cluster} --service-name {found.service} '
         "--query 'taskArns[0]' --output text)\""

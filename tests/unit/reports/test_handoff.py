@@ -108,7 +108,7 @@ def test_steps_get_the_environments_addresses_and_its_way_into_a_task() -> None:
     settings = {
         "network": Network(connect_to=("registry.hokus.ai:443:127.0.0.1:8443",)),
         "tls": Tls(ca_bundle="/somewhere/ca.pem"),
-        "vantage": Vantage(task_command="docker exec {service}"),
+        "vantage": Vantage(printed_as="suite"),
         "shell": "source lab.env",
     }
     built = handoff.build(sources(settings=settings))
@@ -118,7 +118,9 @@ def test_steps_get_the_environments_addresses_and_its_way_into_a_task() -> None:
         '--cacert "$HOKUSAI_TLS_CA_BUNDLE" -sS'
     )
     assert lines["service-discovery"][0] == (
-        "docker exec api sh -c 'getent hosts mlflow.hokusai.local'"
+        ".venv/bin/python -m harness.ecs_exec "
+        "hokusai-development/hokusai-api-development/hokusai-api "
+        "-- sh -c 'getent hosts mlflow.hokusai.local'"
     )
     assert built.shell == ("source lab.env",)
 
