@@ -18,6 +18,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 T = TypeVar("T", bound=msgspec.Struct)
+V = TypeVar("V")
 
 MASK = "[redacted]"
 MIN_LENGTH = 6
@@ -64,6 +65,8 @@ class Redactor:
     def clean(self, value: T) -> T: ...
     @overload
     def clean(self, value: str) -> str: ...
+    @overload
+    def clean(self, value: dict[str, V]) -> dict[str, V]: ...
     def clean(self, value: Any) -> Any:
         """Return a struct, mapping, sequence or text with every string in it redacted."""
         if isinstance(value, msgspec.Struct):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import allure
 import pytest
 
-from harness.observation import Observation
+from harness.environment import Environment
+from harness.observation import AwsObservation, Observation
 from harness.plugin import outcome
 from harness.plugin.run import OBSERVED, RUN, Run
 from harness.reports import exchange
+from harness.reports.handoff import pasting
+from harness.signatures import evidence
 from harness.verdicts import CheckResult, Status
 
 SEVERITY = {"p0": "blocker", "p1": "critical", "p2": "normal", "p3": "minor"}
@@ -37,14 +39,23 @@ def describe(item: pytest.Item) -> None:
         allure.dynamic.label("documentedFailure", documented.id)
 
 
-def attach(observed: Sequence[Observation]) -> None:
+def attach(started: Run, observed: Sequence[Observation]) -> None:
     """Add a step for each observation, with the exchange and the command that repeats it."""
     for observation in observed:
-        with allure.step(observation.label):
-            _text("exchange", exchange.as_text(observation))
+        with allure.step(_headline(observation)):
+            _text(exchange.kind(observation), exchange.as_text(observation))
             if (command := exchange.command(observation)) is not None:
-                _text("command that asks again", command)
-            allure.attach(exchange.as_json(observation), "observation", allure.attachment_type.JSON)
+                pasted = pasting.pasted(command, observation.vantage, started.environment)
+                _text("command to paste", _with_shell(started.environment, pasted))
+
+
+def _headline(observation: Observation) -> str:
+    # The control plane's state is long: the headline names it only.
+    return observation.label if isinstance(observation, AwsObservation) else evidence(observation)
+
+
+def _with_shell(tested: Environment, command: str) -> str:
+    return "\n".join([*pasting.shell(tested, [command]), command]) + "\n"
 
 
 def label_verdict(result: CheckResult) -> None:
@@ -60,21 +71,6 @@ def label_verdict(result: CheckResult) -> None:
 def observed_by(item: pytest.Item) -> list[Observation]:
     """Return what the check has observed so far."""
     return item.stash.get(OBSERVED, [])
-
-
-def write_environment(folder: Path, started: Run) -> None:
-    """Write Allure's ``environment.properties``: once a run, by the controller."""
-    if not folder.is_dir():
-        return
-    tested = started.environment
-    facts = {
-        "environment": tested.name,
-        "registry": tested.registry.url,
-        "region": tested.aws.region if tested.aws else "none",
-        "run": started.id,
-    }
-    text = "".join(f"{name}={value}\n" for name, value in facts.items())
-    (folder / "environment.properties").write_text(text, encoding="utf-8")
 
 
 def _text(name: str, body: str) -> None:

@@ -36,6 +36,7 @@ from harness.plugin.run import RUN, Blocked, Run
 from harness.redaction import Redactor
 from harness.replay import Replay
 from harness.reports import deployment, run_json
+from harness.reports.allure import conclude
 from harness.verdicts import CheckResult, Status
 
 WORKER_INPUT = "hokusai"
@@ -177,7 +178,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     if RUN in item.config.stash and outcome.role(item):
-        allure_report.attach(allure_report.observed_by(item))
+        started = item.config.stash[RUN]
+        allure_report.attach(started, allure_report.observed_by(item))
     try:
         return (yield)
     except CannotJudge as error:
@@ -233,7 +235,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     since.write(config, started.folder)
     hand_off.write(config, started, results, facts)
     run.link_latest(started.folder)
-    allure_report.write_environment(Path(config.option.allure_report_dir), started)
+    told = conclude.Conclusion(
+        environment=started.environment,
+        facts=facts,
+        catalogue=started.catalogue,
+        checks=results.checks,
+        judgements=judgements,
+        diagnosis=diagnosis,
+    )
+    conclude.conclude(Path(config.option.allure_report_dir), told, started.redactor)
 
 
 def decide_exit(session: pytest.Session, status: int, checks: list[CheckResult]) -> int:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from harness.observation import (
+    AwsObservation,
     Certificate,
     ContractObservation,
     DnsObservation,
@@ -18,8 +19,10 @@ from harness.observation import (
     PostgresObservation,
     TcpObservation,
     TlsObservation,
+    VariablesObservation,
 )
 from harness.redaction import MASK
+from harness.reports import aws_commands
 
 
 def as_text(observation: Observation) -> str:
@@ -60,8 +63,28 @@ def command(observation: Observation) -> str | None:
                 f"host={observation.host} port={observation.port} user={observation.user} "
                 f"dbname={observation.database} sslmode={observation.sslmode} -c 'select 1'"
             )
+        case AwsObservation():
+            return aws_commands.command(observation)
+        case VariablesObservation():
+            # Names only: the values may be secrets.
+            return "env | cut -d= -f1 | sort"
         case _:
             return None
+
+
+def kind(observation: Observation) -> str:
+    """Return what people call the exchange."""
+    names: dict[type[Observation], str] = {
+        HttpObservation: "HTTP exchange",
+        DnsObservation: "DNS trace",
+        TcpObservation: "TCP attempt",
+        TlsObservation: "TLS chain",
+        PostgresObservation: "SQL attempt",
+        VariablesObservation: "task's variables",
+        ContractObservation: "contract, case by case",
+        AwsObservation: "AWS state",
+    }
+    return names.get(type(observation), "exchange")
 
 
 def _body(observation: Observation) -> list[str]:
@@ -71,6 +94,9 @@ def _body(observation: Observation) -> list[str]:
         TlsObservation: _tls,
         PostgresObservation: _postgres,
         ContractObservation: _contract,
+        TcpObservation: _tcp,
+        VariablesObservation: _variables,
+        AwsObservation: _aws,
     }
     writer = writers.get(type(observation))
     return writer(observation) if writer else []
@@ -124,6 +150,24 @@ def _contract(observation: ContractObservation) -> list[str]:
         for case in observation.cases
     ]
     return [f"{observation.target}", *lines]
+
+
+def _tcp(observation: TcpObservation) -> list[str]:
+    connected = f"connected to {observation.address}" if observation.address else "not connected"
+    return [f"{observation.host}:{observation.port} -> {connected}"]
+
+
+def _variables(observation: VariablesObservation) -> list[str]:
+    return [
+        f"{each.name} {'is not set' if not each.present else each.value or '(set, not shown)'}"
+        for each in observation.variables
+    ]
+
+
+def _aws(observation: AwsObservation) -> list[str]:
+    asked = f"{observation.service} {observation.operation}"
+    state = json.dumps(observation.response, indent=2, ensure_ascii=False)
+    return [asked, *([f"error: {observation.error_code}"] if observation.error_code else []), state]
 
 
 def _pairs(values: dict[str, float]) -> str:
