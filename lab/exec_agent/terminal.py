@@ -28,6 +28,8 @@ CHUNK = 1024
 MARKER = "LAB_EXEC_SESSION"
 _EXEC = Path(__file__).with_name("terminal_exec.py")
 _KILLED_WITHIN_S = 2.0
+# On a busy machine a killed process takes its time; looking costs milliseconds.
+_DIE_S = 0.02
 
 
 class CannotStartError(Exception):
@@ -100,7 +102,7 @@ class Terminal:
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            await asyncio.sleep(0)
+            await asyncio.sleep(_DIE_S)
         await self._reap()
 
     async def _reap(self) -> None:
