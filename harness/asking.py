@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness import requirements, vantage
+from harness.aws.client import Clients
 from harness.aws.inventory import Inventory
 from harness.collector import in_thread
 from harness.environment import Credentials, Environment
@@ -42,11 +43,12 @@ class Asking:
         credentials: Credentials,
         reach: Reach,
         way_in: vantage.WayIn | None,
+        clients: Clients | None = None,
     ) -> None:
         self._environment, self._credentials = environment, credentials
         self._reach, self._way_in = reach, way_in
         self._guard = Guard(environment.limits)
-        self._inventory = Inventory(environment)
+        self._inventory = Inventory(environment, clients)
 
     async def ask(self, probe: Probe) -> Observation:
         """Answer one probe from the runner, unless the guard refuses it."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from harness.ecs_exec import EcsExec
 
 START_ALLOWANCE = 10.0
-AWS_TIMEOUT = 10.0
 NOT_FOUND = 127
 # Standard input has, compressed, the script, two NULs, and what the script reads itself.
 _START = (
@@ -69,11 +67,9 @@ class LocalWayIn:
 class EcsWayIn:
     """ECS Exec: one session a run in the newest running task of a service."""
 
-    def __init__(self, aws: Aws, plugin: str | None = None) -> None:
-        """``plugin`` is a session-manager-plugin to use instead of the own client."""
-        self._aws, self._plugin = aws, plugin
-        self._lock = threading.Lock()
-        self._ecs: Any = None
+    def __init__(self, aws: Aws, ecs: Callable[[], Any], plugin: str | None = None) -> None:
+        """``ecs`` gives boto3's client, ``plugin`` is a session-manager-plugin to use instead."""
+        self._aws, self._ecs, self._plugin = aws, ecs, plugin
 
     def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
         """Run the script with the task's own Python, the document on its standard input."""
@@ -99,15 +95,7 @@ class EcsWayIn:
         from harness.ecs_exec import EcsExec
 
         cluster = self._aws.cluster
-        return EcsExec(self._client(), cluster, names.service, names.container, plugin=self._plugin)
-
-    def _client(self) -> Any:
-        from harness.aws import client
-
-        with self._lock:
-            if self._ecs is None:
-                self._ecs = client.Clients(self._aws.region, AWS_TIMEOUT).entering()
-            return self._ecs
+        return EcsExec(self._ecs(), cluster, names.service, names.container, plugin=self._plugin)
 
 
 def _printed(service: str, status: int, stdout: bytes, stderr: bytes) -> bytes:

@@ -15,6 +15,7 @@ from _pytest.outcomes import Skipped
 
 from harness import catalogue, diagnosis, environment
 from harness.asking import Asking
+from harness.aws.client import Clients
 from harness.catalogue import Catalogue
 from harness.collector import Collector, Observer
 from harness.diagnosis import Graph
@@ -120,7 +121,8 @@ def observing(
     """A collector that asks the environment itself, and records what it sees in ``folder``."""
     reach = Reach(tested.network, tested.tls)
     reach.check()
-    asking = Asking(tested, credentials, reach, _way_in(tested))
+    clients = Clients(tested.aws.region, tested.limits.deadline) if tested.aws else None
+    asking = Asking(tested, credentials, reach, _way_in(tested, clients), clients)
     with Recorder(folder / "observations.jsonl") as recorder:
 
         def finished(observation: Observation) -> Observation:
@@ -135,9 +137,10 @@ def observing(
             collector.close()
 
 
-def _way_in(tested: Environment) -> WayIn | None:
-    plugin = tested.vantage.session_manager_plugin
-    return EcsWayIn(tested.aws, plugin) if tested.aws else None
+def _way_in(tested: Environment, clients: Clients | None) -> WayIn | None:
+    if tested.aws is None or clients is None:
+        return None
+    return EcsWayIn(tested.aws, clients.entering, tested.vantage.session_manager_plugin)
 
 
 def load_layout() -> Layout:

@@ -29,10 +29,8 @@ PROBE = DnsProbe(vantage="task:web", name="localhost")
 
 
 @pytest.fixture
-def way_in(ecs: Ecs, monkeypatch: pytest.MonkeyPatch) -> EcsWayIn:
-    made = EcsWayIn(AWS)
-    monkeypatch.setattr(made, "_ecs", ecs)
-    return made
+def way_in(ecs: Ecs) -> EcsWayIn:
+    return EcsWayIn(AWS, lambda: ecs)
 
 
 def ask(way_in: EcsWayIn, service: str = "web") -> Any:
