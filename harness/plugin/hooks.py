@@ -228,6 +228,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         exit_code=int(session.exitstatus),
         deployed=deployment.revisions_in(observed.values()),
         vantage_points=deployment.vantage_points(observed),
+        replayed=config.getoption("--replay") is not None,
     )
     diagnosis = results.diagnosis(started)
     waived = waiving.applied(started, results)
@@ -253,7 +254,8 @@ def decide_exit(session: pytest.Session, status: int, checks: list[CheckResult])
     if status not in (exit_codes.PASSED, exit_codes.FAILED):
         return status
     if failure := config.getoption("--validate"):
-        return validate.answer(started, config.stash[RESULTS], failure).exit_code
+        observed = hand_off.observations(config, started)
+        return validate.answer(started, config.stash[RESULTS], failure, observed).exit_code
     if config.getoption("--expect") == "reproduced":
         judgements = config.stash[RESULTS].judgements(started.catalogue)
         return terminal.reproduction_exit(started.catalogue, judgements)
@@ -278,7 +280,9 @@ def pytest_terminal_summary(
         waiving.show(terminalreporter, config, started, results)
         since.show(terminalreporter, config)
         if failure := config.getoption("--validate"):
-            validate.show(terminalreporter, validate.answer(started, results, failure))
+            observed = hand_off.observations(config, started)
+            found = validate.answer(started, results, failure, observed)
+            validate.show(terminalreporter, found)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

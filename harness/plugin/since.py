@@ -17,6 +17,8 @@ SINCE = pytest.StashKey[Comparison]()
 def write(config: pytest.Config, folder: Path) -> None:
     """Write ``compare.json`` into the run's folder, if there is a run to compare it with."""
     document = history.load(folder)
+    if document["replayed"]:
+        return
     previous = next((each for each in history.before(folder) if _alike(each, document)), None)
     if previous is None:
         return

@@ -7,14 +7,16 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from harness import catalogue, exit_codes, validation
+from harness.observation import Observation
 from harness.plugin import outcome, run
 from harness.plugin.results import Results
 from harness.plugin.run import RUN, Run
+from harness.replay import Replay
 from harness.reports import deployment, history
 from harness.validation import Answer
 
@@ -72,12 +74,15 @@ def _is_about(item: pytest.Item, failure: str, causes: set[str]) -> bool:
     return outcome.check_id(item) in causes
 
 
-def answer(started: Run, results: Results, failure: str) -> Answer:
+def answer(
+    started: Run, results: Results, failure: str, observed: Mapping[str, Observation]
+) -> Answer:
     """Return the answer, with what earlier runs and the deployed revisions add to it."""
     documented = started.catalogue[failure]
     judgements = results.judgements(started.catalogue)
-    deployed = deployment.revisions(started.folder)
-    notes = validation.deployed_since(failure, deployed, history.before(started.folder))
+    deployed = deployment.revisions_in(observed.values())
+    earlier = () if isinstance(started.observer, Replay) else history.before(started.folder)
+    notes = validation.deployed_since(failure, deployed, earlier)
     found = validation.answer(documented, judgements, results.checks)
     kept = notes if found.exit_code == exit_codes.FAILED else ()
     return validation.answer(documented, judgements, results.checks, kept)

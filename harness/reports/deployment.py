@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from harness import recorder
 from harness.aws import view
 from harness.observation import AwsObservation, Observation
 from harness.specs import AwsProbe
@@ -14,13 +12,8 @@ OBSERVATIONS = "observations.jsonl"
 SERVICES = AwsProbe(section="services", deadline=1).label
 
 
-def revisions(folder: Path) -> dict[str, str]:
-    """Return the revision (``family:number``) that each ECS service is deployed with, by service."""
-    return revisions_in(recorder.read(folder / OBSERVATIONS).values())
-
-
 def revisions_in(observations: Iterable[Observation]) -> dict[str, str]:
-    """Return the deployed revisions that are among the observations; none if AWS was not asked."""
+    """Return each ECS service's deployed revision (``family:number``); none if AWS was not asked."""
     return {
         each["serviceName"]: view.revision(each["taskDefinition"])
         for observation in observations

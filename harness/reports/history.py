@@ -36,13 +36,16 @@ def load(path: Path) -> Document:
 def before(folder: Path) -> Iterator[Document]:
     """Yield the results of the runs before the one in ``folder``, the latest first.
 
-    What cannot be read, or is of another schema, is passed over.
+    What cannot be read, or is of another schema, is passed over; so are replays, which say nothing
+    of their own time.
     """
     # The names begin with the time at which each run began.
     for earlier in sorted(folder.parent.iterdir(), reverse=True):
         if earlier.is_symlink() or earlier.name >= folder.name or not (earlier / NAME).is_file():
             continue
         try:
-            yield load(earlier)
+            document = load(earlier)
         except UsageError:
             continue
+        if not document.get("replayed"):
+            yield document

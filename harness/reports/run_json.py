@@ -27,6 +27,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     deployed: dict[str, str] = {}
     vantage_points: tuple[str, ...] = ()
+    replayed: bool = False
 
 
 def write(
@@ -57,6 +58,7 @@ def as_document(
         "schema": SCHEMA,
         "run": facts.run,
         "environment": facts.environment,
+        "replayed": facts.replayed,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(facts.started)),
         "duration_s": round(time.time() - facts.started, 3),
         "exit_code": facts.exit_code,

@@ -175,6 +175,22 @@ def test_a_replay_needs_no_server_and_says_the_same(
     project.runpytest_subprocess("--env", "dev", "-k", "health", "--replay", str(record))
     assert run_json(project)["run"] != first["run"]
     assert run_json(project)["verdicts"] == first["verdicts"]
+    assert run_json(project)["replayed"]
+    assert not (record.parent.parent / run_json(project)["run"] / "compare.json").exists()
+
+
+def test_a_replay_can_answer_for_one_failure(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"unhealthy"}')
+    project.runpytest_subprocess("--env", "dev", "-k", "health")
+    serving.__exit__(None, None, None)
+    record = (project.path / "reports" / "dev" / "latest" / "observations.jsonl").resolve()
+    options = ("--env", "dev", f"--replay={record}", "--validate", "health-endpoints")
+    result = project.runpytest_subprocess(*options)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["STILL THERE: health-endpoints: with the same signature: *"])
+    assert "note:" not in result.stdout.str()
 
 
 def test_the_key_is_in_no_file_and_not_on_the_terminal(
