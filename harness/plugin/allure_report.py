@@ -17,6 +17,7 @@ from harness.signatures import evidence
 from harness.verdicts import CheckResult, Status
 
 SEVERITY = {"p0": "blocker", "p1": "critical", "p2": "normal", "p3": "minor"}
+STORY = {"symptom": "What a user of the platform sees", "cause": "Links of the chain behind it"}
 VERDICT = {Status.PASSED: "fixed", Status.BLOCKED: "blocked", Status.BROKEN: "blocked"}
 
 
@@ -33,7 +34,7 @@ def describe(item: pytest.Item) -> None:
         documented = started.catalogue[failure]
         allure.dynamic.epic("Documented failures of 2025-08-06")
         allure.dynamic.feature(f"{documented.number}. {documented.title}")
-        allure.dynamic.story(outcome.role(item) or "symptom")
+        allure.dynamic.story(STORY[outcome.role(item) or "symptom"])
         allure.dynamic.parent_suite(documented.component)
         allure.dynamic.label("owner", documented.owner)
         allure.dynamic.label("documentedFailure", documented.id)

@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.reports.allure import history, offline, tool
 
 RESULTS, FOLDER, PAGE = "allure-results", "allure-report", "allure-report.html"
+HAND_OFF = ("handoff.html", "handoff.md")
 _CONFIGURATION = Path(__file__).with_name("allurerc.json")
 _AWESOME = "@allurereport/plugin-awesome"
 
@@ -39,6 +40,7 @@ def build(run: Path, environment: str) -> Built:
         past = history.borrow(run, work / "history.jsonl")
         configuration = work / "allurerc.json"
         document = settings(environment, run.name, work / "out", past)
+        document["globalAttachments"] = [str(run / name) for name in HAND_OFF]
         configuration.write_text(json.dumps(document, indent=2), encoding="utf-8")
         tool.run(command, "generate", "--config", str(configuration), str(results))
         history.keep(run, past)
@@ -71,5 +73,8 @@ def _place(output: Path, run: Path) -> Built:
     if built.folder.exists():
         shutil.rmtree(built.folder)
     (output / "folder").replace(built.folder)
+    # The pages lead to the hand-off beside them.
+    for document in filter(Path.is_file, (run / name for name in HAND_OFF)):
+        shutil.copyfile(document, built.folder / document.name)
     (output / "single" / "index.html").replace(built.page)
     return built

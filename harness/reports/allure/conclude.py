@@ -25,6 +25,8 @@ Document = dict[str, Any]
 # Where a pipeline says what it is: GitHub, GitLab, Jenkins, Azure, CircleCI, Buildkite.
 PIPELINES = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
 HAND_OFF = "handoff.html"
+# Begins with a number, as the documented failures do: the tree is in their order, this one first.
+FIRST = "0. Root causes: mend these first"
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,28 +95,37 @@ def executor(run: str, variables: Mapping[str, str]) -> Document:
         place = f"{variables.get('GITHUB_SERVER_URL', '')}/{variables.get('GITHUB_REPOSITORY', '')}"
         address = f"{place}/actions/runs/{variables['GITHUB_RUN_ID']}"
     made = {"name": f"pytest, Python {platform.python_version()}", "type": "pytest"}
-    made |= {"buildName": run, "reportName": f"Hokusai acceptance, run {run}"}
-    return made | ({"buildUrl": address} if address else {})
+    return made | ({"buildName": run, "buildUrl": address} if address else {})
 
 
 def completed(result: Document, check: CheckResult, told: Conclusion) -> Document:
     """Return one of Allure's results with what the run's end knows of its check."""
-    _name, bracket, parameters = check.id.partition("[")
     causes = _causes_of(check, told.diagnosis)
     is_cause = any(check.id in (cause.check, *cause.same) for cause in causes)
     labels = [each for each in result.get("labels", []) if each["name"] != "verdict"]
     labels.append({"name": "verdict", "value": _verdict(check, bool(causes), is_cause)})
     kind = "rootCause" if is_cause else "consequenceOf"
     labels += [{"name": kind, "value": cause.finding.what} for cause in causes]
+    labels += [{"name": "feature", "value": FIRST}] if is_cause else []
+    # Without the name of the exception's class, which tells a reader nothing.
+    details = {**result.get("statusDetails", {}), "message": check.message}
     return {
         **result,
-        "name": f"{check.title.rstrip('.')} {bracket}{parameters}".strip() or result["name"],
+        **({"statusDetails": details} if check.message else {}),
+        "name": _headline(check, causes if is_cause else []) or result["name"],
         "description": "\n\n".join(
             _description(result.get("description", ""), check, causes, is_cause)
         ),
         "labels": labels,
         "links": [*result.get("links", []), *_links(check)],
     }
+
+
+def _headline(check: CheckResult, causes: Sequence[RootCause]) -> str:
+    if causes:
+        return f"Root cause: {causes[0].finding.what}"
+    _name, bracket, parameters = check.id.partition("[")
+    return f"{check.title.rstrip('.')} {bracket}{parameters}".strip()
 
 
 def _verdict(check: CheckResult, explained: bool, is_cause: bool) -> str:
