@@ -100,30 +100,37 @@ def show(reporter: pytest.TerminalReporter, found: Answer) -> None:
 
 def wait_until_fixed(arguments: Sequence[str], seconds: float) -> int:
     """Judge again and again in processes of their own; return the last one's exit code."""
+    try:
+        return _judge_again(_without_wait(arguments), seconds)
+    except KeyboardInterrupt:
+        print("interrupted while waiting: nothing was changed", file=sys.stderr)
+        return exit_codes.INTERRUPTED
+
+
+def _judge_again(arguments: Sequence[str], seconds: float) -> int:
     began, attempt = time.monotonic(), 0
     while True:
         attempt += 1
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *_without_wait(arguments)],
+            [sys.executable, "-m", "pytest", *arguments],
             capture_output=True,
             text=True,
             check=False,
         )
         passed = time.monotonic() - began
-        over = passed + _PAUSE_S > seconds
-        if done.returncode not in (exit_codes.FAILED, exit_codes.USAGE) or over:
+        said, over = _said(done.stdout), passed + _PAUSE_S > seconds
+        # Without an answer it was not judged at all, and asking again does not help.
+        if said is None or done.returncode == exit_codes.PASSED or over:
             sys.stdout.write(done.stdout)
             sys.stderr.write(done.stderr)
             return done.returncode
-        print(
-            f"attempt {attempt}, {passed:.0f} of {seconds:.0f} s: {_said(done.stdout)}", flush=True
-        )
+        print(f"attempt {attempt}, {passed:.0f} of {seconds:.0f} s: {said}", flush=True)
         time.sleep(_PAUSE_S)
 
 
-def _said(output: str) -> str:
-    words = ("STILL THERE", "CHANGED", "NOT JUDGED")
-    return next((line for line in output.splitlines() if line.startswith(words)), "no answer")
+def _said(output: str) -> str | None:
+    words = ("FIXED", "STILL THERE", "CHANGED", "NOT JUDGED")
+    return next((line for line in output.splitlines() if line.startswith(words)), None)
 
 
 def _without_wait(arguments: Sequence[str]) -> list[str]:
