@@ -83,13 +83,9 @@ def test_words_beyond_ascii_stay(web: EcsExec) -> None:
     assert web.run("echo 北斎").stdout.decode() == "北斎\n"
 
 
-def test_five_mebibytes_arrive_whole(web: EcsExec) -> None:
-    answer = web.run("head -c 5242880 /dev/urandom | tee /dev/fd/2 | sha256sum >&2", deadline=60)
-    assert answer.status == 0
-    whole = web.run(
-        "dd if=/dev/zero bs=1048576 count=5 2>/dev/null | tr '\\0' 'k'", deadline=60
-    ).stdout
-    assert whole == b"k" * 5_242_880
+def test_a_mebibyte_arrives_whole(web: EcsExec) -> None:
+    script = "head -c 1048576 /dev/zero | tr '\\0' 'k'"
+    assert web.run(script, deadline=60).stdout == b"k" * 1_048_576
 
 
 def test_twenty_at_once_do_not_mix(web: EcsExec) -> None:

@@ -16,7 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from harness.ecs_exec import EcsExec, EcsExecError, codec
+from harness.ecs_exec import EcsExec, EcsExecError, codec, session
 from harness.ecs_exec.codec import AgentMessage, Payload, encode
 from harness.ecs_exec.errors import (
     ConnectionLostError,
@@ -31,6 +31,13 @@ from tests.unit.ecs_exec.conftest import Ecs, task
 Play = Callable[[ServerConnection], None]
 ACTIONS = [{"ActionType": "SessionType", "ActionParameters": {}}]
 TOKEN = "a-token-that-nobody-may-see"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody here keeps to an end: do not wait for it as long as for a real agent's."""
+    for name in ("ENDED_WITHIN", "LEFT_WITHIN"):
+        monkeypatch.setattr(session, name, 0.2)
 
 
 def output(number: int, payload: bytes, kind: int = Payload.TEXT) -> bytes:
