@@ -25,6 +25,8 @@ Document = dict[str, Any]
 # Where a pipeline says what it is: GitHub, GitLab, Jenkins, Azure, CircleCI, Buildkite.
 PIPELINES = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
 HAND_OFF = "handoff.html"
+# The verdict is decided anew; the others name this machine, and would part one check's history.
+REPLACED = ("verdict", "host", "thread")
 # Begins with a number, as the documented failures do: the tree is in their order, this one first.
 FIRST = "0. Root causes: mend these first"
 
@@ -102,11 +104,14 @@ def completed(result: Document, check: CheckResult, told: Conclusion) -> Documen
     """Return one of Allure's results with what the run's end knows of its check."""
     causes = _causes_of(check, told.diagnosis)
     is_cause = any(check.id in (cause.check, *cause.same) for cause in causes)
-    labels = [each for each in result.get("labels", []) if each["name"] != "verdict"]
-    labels.append({"name": "verdict", "value": _verdict(check, bool(causes), is_cause)})
+    labels = [each for each in result.get("labels", []) if each["name"] not in REPLACED]
+    verdict = _verdict(check, bool(causes), is_cause)
+    labels.append({"name": "verdict", "value": verdict})
     kind = "rootCause" if is_cause else "consequenceOf"
     labels += [{"name": kind, "value": cause.finding.what} for cause in causes]
     labels += [{"name": "feature", "value": FIRST}] if is_cause else []
+    if not check.failures:
+        labels += _beyond(len(told.catalogue) + 1)
     # Without the name of the exception's class, which tells a reader nothing.
     details = {**result.get("statusDetails", {}), "message": check.message}
     return {
@@ -116,9 +121,28 @@ def completed(result: Document, check: CheckResult, told: Conclusion) -> Documen
         "description": "\n\n".join(
             _description(result.get("description", ""), check, causes, is_cause)
         ),
-        "labels": labels,
+        # The documented failure was seen: that is an answer, even where the transport gave it.
+        "status": "failed" if verdict == "reproduced" else result["status"],
+        "labels": [each for at, each in enumerate(labels) if each not in labels[:at]],
+        "parameters": [_plain(each) for each in result.get("parameters", [])],
         "links": [*result.get("links", []), *_links(check)],
     }
+
+
+def _beyond(number: int) -> list[Document]:
+    """Return where a check is found that is about no documented failure: after all that are."""
+    place = "Beyond the documented failures"
+    return [
+        {"name": "feature", "value": f"{number}. {place}"},
+        {"name": "parentSuite", "value": place},
+    ]
+
+
+def _plain(parameter: Document) -> Document:
+    # allure-pytest gives Python's notation of a text, quotes and all.
+    value = parameter["value"]
+    quoted = len(value) > 1 and value[0] == value[-1] == "'"
+    return {**parameter, "value": value[1:-1] if quoted else value}
 
 
 def _headline(check: CheckResult, causes: Sequence[RootCause]) -> str:
@@ -159,7 +183,7 @@ def _description(
         paragraphs.append(f"**Not judged**: {check.message}")
         paragraphs += [f"**What would let it be judged**: {check.remedy}"] if check.remedy else []
     for cause in causes:
-        paragraphs.append(f"**{'Root cause' if is_cause else 'Follows of'}**: {cause.finding.what}")
+        paragraphs.append(f"**{'Root cause' if is_cause else 'Follows from'}**: {cause.finding.what}")
         if is_cause:
             commands = "\n".join(cause.finding.mend)
             paragraphs.append(f"**Mend it**:\n\n```\n{commands}\n```")

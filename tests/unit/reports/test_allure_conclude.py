@@ -27,6 +27,7 @@ from harness.verdicts import CheckResult
 from tests.unit.reports.handoff_sources import CHECKS, GRAPH, sources
 
 NAMESPACE = "cloud-map-has-the-namespace"
+HOST = {"name": "host", "value": "this-machine"}
 SECRET = "s3cr\"et'%ü-of-the-run"
 
 
@@ -50,9 +51,10 @@ def concluded(results: Path, *checks: CheckResult) -> dict[str, dict[str, Any]]:
         written = {
             "name": f"test_{number}",
             "fullName": f"a#{number}",
-            "status": "failed",
+            "status": "broken",
+            "parameters": [{"name": "environment", "value": "'prod'"}],
             "description": f"said {SECRET}",
-            "labels": [label, {"name": "verdict", "value": "changed"}],
+            "labels": [label, {"name": "verdict", "value": "changed"}, HOST, label],
         }
         (results / f"{number}-result.json").write_text(json.dumps(written))
     conclude.conclude(results, told(), Redactor([SECRET]))
@@ -72,7 +74,7 @@ def test_the_root_cause_comes_first_everywhere(tmp_path: Path) -> None:
     by_check = concluded(results, *CHECKS)
     cause = by_check[NAMESPACE]
     assert cause["name"] == f"Root cause: {what}"
-    assert labels(cause, "feature") == [conclude.FIRST]
+    assert conclude.FIRST in labels(cause, "feature")
     assert labels(cause, "rootCause") == [what]
     assert "aws servicediscovery create-private-dns-namespace" in cause["description"]
     first = (results / "environment.properties").read_text().splitlines()[0]
@@ -95,6 +97,21 @@ def test_the_root_cause_comes_first_everywhere(tmp_path: Path) -> None:
 )
 def test_each_check_carries_one_verdict(tmp_path: Path, check: str, verdict: str) -> None:
     assert labels(concluded(tmp_path / "results", *CHECKS)[check], "verdict") == [verdict]
+
+
+def test_a_failure_that_was_documented_is_an_answer_and_not_a_broken_transport(
+    tmp_path: Path,
+) -> None:
+    by_check = concluded(tmp_path / "results", *CHECKS)
+    assert by_check["the-internal-name-of-mlflow-resolves"]["status"] == "failed"
+    assert by_check["mlflow-answers-from-its-database"]["status"] == "broken"
+
+
+def test_labels_are_there_once_and_name_no_machine(tmp_path: Path) -> None:
+    result = concluded(tmp_path / "results", *CHECKS)["health-does-not-hang"]
+    assert labels(result, "check") == ["health-does-not-hang"]
+    assert labels(result, "host") == []
+    assert result["parameters"] == [{"name": "environment", "value": "prod"}]
 
 
 def test_what_follows_leads_to_its_root_cause_and_to_the_hand_off(tmp_path: Path) -> None:
