@@ -166,7 +166,8 @@ def _variables(observation: VariablesObservation) -> list[str]:
 
 def _aws(observation: AwsObservation) -> list[str]:
     asked = f"{observation.service} {observation.operation}"
-    state = json.dumps(observation.response, indent=2, ensure_ascii=False)
+    # Written for every check that reads it: json's own indentation is ten times slower.
+    state = msgspec.json.format(msgspec.json.encode(observation.response), indent=2).decode()
     return [asked, *([f"error: {observation.error_code}"] if observation.error_code else []), state]
 
 
