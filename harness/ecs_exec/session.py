@@ -107,8 +107,7 @@ class _Conversation:
                 self._over = self._over or isinstance(event, Closed)
 
     def _events(self, at_most: float) -> Iterator[Event]:
-        for data in self._channel.outgoing():
-            self._connection.send(data)
+        self._send()
         wait = self._channel.wait()
         try:
             received = self._connection.recv(at_most if wait is None else min(wait, at_most))
@@ -116,6 +115,11 @@ class _Conversation:
             return
         if isinstance(received, bytes):
             yield from self._channel.receive(received)
+            self._send()
+
+    def _send(self) -> None:
+        # Whoever has closed the connection may have said everything before: receiving tells.
+        with contextlib.suppress(ConnectionClosed):
             for data in self._channel.outgoing():
                 self._connection.send(data)
 

@@ -16,7 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from harness.ecs_exec import EcsExec, EcsExecError, codec, session
+from harness.ecs_exec import Answer, EcsExec, EcsExecError, codec, session
 from harness.ecs_exec.codec import AgentMessage, Payload, encode
 from harness.ecs_exec.errors import (
     ConnectionLostError,
@@ -139,6 +139,21 @@ def test_an_end_at_any_stage_is_told_and_gives_nothing(play: Play) -> None:
 def test_the_agents_reason_is_told() -> None:
     with agent(with_a_reason) as web, pytest.raises(ConnectionLostError, match="inactivity"):
         web.run("true", deadline=8)
+
+
+def test_an_answer_that_came_before_the_end_is_taken() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def play(connection: ServerConnection) -> None:
+        shaken(connection)
+        mark = re.findall("m=([0-9a-f]{32})", asked[0]["command"])[0]
+        shown = f"{mark} out\nb3V0\n{mark} status 3\n{mark} err\n\n{mark} end\n"
+        for number, letter in enumerate(shown, start=2):
+            connection.send(output(number, letter.encode()))
+
+    with agent(play) as web:
+        asked = web._ecs.asked
+        assert web.run("true", deadline=8) == Answer(3, b"out", b"")
 
 
 def silent(connection: ServerConnection) -> None:
