@@ -73,29 +73,38 @@ class EcsWayIn:
 
     def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
         """Run the script with the task's own Python, the document on its standard input."""
-        from harness.ecs_exec import EcsExecError
+        from harness.ecs_exec.errors import EcsExecError, NoShellError
 
         if (names := self._aws.services.get(service)) is None:
             known = ", ".join(self._aws.services)
             message = f"{service}: the environment's aws.services has no such service, only {known}"
             raise StageError(FailureKind.MISSING_SETTING, message)
-        fed = zlib.compress(script.encode() + bytes(2) + document)
+        entered = self._entered(names)
         try:
-            entered = self._entered(names)
-            answer = entered.run(_START, fed, deadline)
-            if answer.status == NOT_FOUND:
-                asked = entered.run(shlex.join(shell.command(document)), None, deadline)
-                return shell.answers(document, asked.stdout)
+            try:
+                return _by_shell(entered, service, script, document, deadline)
+            except NoShellError:
+                return entered.run_bare(in_task.command(document), deadline)
         except EcsExecError as error:
             kind = _KINDS.get(type(error).__name__, FailureKind.NO_VANTAGE_POINT)
             raise StageError(kind, f"{service}: {error.message}", error.remedy) from None
-        return _printed(service, answer.status, answer.stdout, answer.stderr)
 
     def _entered(self, names: Service) -> EcsExec:
         from harness.ecs_exec import EcsExec
 
         cluster = self._aws.cluster
         return EcsExec(self._ecs(), cluster, names.service, names.container, plugin=self._plugin)
+
+
+def _by_shell(
+    entered: EcsExec, service: str, script: str, document: bytes, deadline: float
+) -> bytes:
+    fed = zlib.compress(script.encode() + bytes(2) + document)
+    answer = entered.run(_START, fed, deadline)
+    if answer.status == NOT_FOUND:
+        asked = entered.run(shlex.join(shell.command(document)), None, deadline)
+        return shell.answers(document, asked.stdout)
+    return _printed(service, answer.status, answer.stdout, answer.stderr)
 
 
 def _printed(service: str, status: int, stdout: bytes, stderr: bytes) -> bytes:

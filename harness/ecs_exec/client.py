@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.ecs_exec import plugin as aws_plugin
 from harness.ecs_exec import tasks
-from harness.ecs_exec.framing import Answer, Frame
+from harness.ecs_exec.framing import Answer, Bare, Frame
 from harness.ecs_exec.plugin import Plugin
 from harness.ecs_exec.session import Clock, converse
 from harness.ecs_exec.tasks import Target
@@ -65,6 +65,16 @@ class EcsExec:
             return converse(ticket, frame, clock)
         plugin = Plugin(self._plugin, self._ecs.meta.region_name, self.target.session_target)
         return aws_plugin.converse(plugin, ticket, frame, clock)
+
+    def run_bare(self, argv: list[str], deadline: float = DEADLINE) -> bytes:
+        """Start a program without a shell, for images that have none; returns what it printed.
+
+        Both outputs are one, bytes that are not UTF-8 are lost, and there is no exit code: that is
+        all that a session gives by itself. Not through the plugin. Raises EcsExecError.
+        """
+        clock = Clock(deadline)
+        bare = Bare(argv, self._output_at_most)
+        return converse(tasks.order(self._ecs, self.target, bare.command), bare, clock).stdout
 
     def _choose(self) -> Target:
         if self._task is not None:

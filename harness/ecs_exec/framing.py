@@ -51,6 +51,44 @@ class Answer:
     stderr: bytes
 
 
+class Bare:
+    """A program that is started as it is, without a shell: one output, and no exit code."""
+
+    typed = b""
+
+    def __init__(self, argv: list[str], at_most: int) -> None:
+        """``at_most`` bounds the bytes that are kept."""
+        self.command, self._at_most = shlex.join(argv), at_most
+        self._seen = bytearray()
+        self._ended = False
+
+    def take(self, data: bytes) -> None:
+        """Add what the terminal printed. Raises OutputTooLargeError."""
+        self._seen += data
+        if len(self._seen) > self._at_most:
+            raise OutputTooLargeError(f"the program printed more than {self._at_most:,} bytes")
+
+    def asked(self) -> bool:
+        """False: nothing is typed."""
+        return False
+
+    def end(self) -> None:
+        """Note that the program has ended by itself."""
+        self._ended = True
+
+    def complete(self) -> bool:
+        """True once the program has ended."""
+        return self._ended
+
+    def answer(self) -> Answer:
+        """Return what the terminal showed, with its line ends as they were printed."""
+        return Answer(0, bytes(self._seen).replace(b"\r\n", b"\n"), b"")
+
+    def unframed(self) -> str:
+        """Return the last of what was printed."""
+        return " ".join(bytes(self._seen[-500:]).decode("utf-8", "replace").split())
+
+
 class Frame:
     """One command on its way: what to start, what to type, and its answer once it is whole."""
 
@@ -102,6 +140,9 @@ class Frame:
         if self._seen.find(mark + b" " + _NO_BASE64, begin) >= 0:
             raise NoShellError("the image has no base64")
         return self._seen.find(mark + b" end", begin) >= 0
+
+    def end(self) -> None:
+        """Nothing: only the answer itself says that it is whole."""
 
     def answer(self) -> Answer:
         """Return the answer. Raises CorruptAnswerError if any part is damaged."""

@@ -24,7 +24,7 @@ from harness.ecs_exec.errors import (
     NoShellError,
     UnreachableError,
 )
-from harness.ecs_exec.framing import Answer, Frame
+from harness.ecs_exec.framing import Answer, Bare, Frame
 
 LARGEST_MESSAGE = 1 << 20
 OPENED_WITHIN, LEFT_WITHIN = 10.0, 1.0
@@ -61,7 +61,7 @@ class Clock:
         return DeadlineError(f"the command had not ended after {self.seconds:g} s")
 
 
-def converse(ticket: Ticket, frame: Frame, clock: Clock) -> Answer:
+def converse(ticket: Ticket, frame: Frame | Bare, clock: Clock) -> Answer:
     """Run the ticket's command to its end. Raises EcsExecError; nobody is left behind."""
     with _connected(ticket, clock) as connection:
         conversation = _Conversation(connection, frame, clock)
@@ -73,7 +73,7 @@ def converse(ticket: Ticket, frame: Frame, clock: Clock) -> Answer:
 
 
 class _Conversation:
-    def __init__(self, connection: ClientConnection, frame: Frame, clock: Clock) -> None:
+    def __init__(self, connection: ClientConnection, frame: Frame | Bare, clock: Clock) -> None:
         self._connection, self._frame, self._clock = connection, frame, clock
         self._channel = Channel()
         self._typed = not frame.typed
@@ -131,11 +131,13 @@ class _Conversation:
                 self._channel.type(self._frame.typed)
         elif isinstance(event, Closed):
             self._over = True
+            if not event.reason:
+                self._frame.end()
             if not self._frame.complete():
                 raise _ended_early(event.reason, self._frame)
 
 
-def _ended_early(reason: str, frame: Frame) -> EcsExecError:
+def _ended_early(reason: str, frame: Frame | Bare) -> EcsExecError:
     said = " ".join(reason.replace("----------ERROR-------", "").split())
     if any(sign in said for sign in _NO_SHELL):
         return NoShellError(f"the image has no shell: {said}")

@@ -58,6 +58,24 @@ def test_without_python_the_shell_answers(
     assert seen.answers
 
 
+def test_without_a_shell_python_is_started_by_itself(
+    way_in: EcsWayIn, container: Container
+) -> None:
+    container.missing = frozenset({"sh"})
+    seen = ask(way_in)
+    assert seen.failure is None, seen.failure
+    assert "127.0.0.1" in seen.answers
+
+
+def test_with_neither_shell_nor_python_the_image_is_named(
+    way_in: EcsWayIn, container: Container
+) -> None:
+    container.missing = frozenset({"sh", "python3"})
+    failure = ask(way_in).failure
+    assert failure.kind == FailureKind.NO_VANTAGE_POINT
+    assert "python3" in failure.message
+
+
 def test_a_task_without_exec_is_no_vantage_point_and_says_how(way_in: EcsWayIn, ecs: Ecs) -> None:
     ecs.tasks[0]["enableExecuteCommand"] = False
     failure = ask(way_in).failure
