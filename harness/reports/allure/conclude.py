@@ -111,6 +111,8 @@ def completed(result: Document, check: CheckResult, told: Conclusion) -> Documen
     labels += [{"name": kind, "value": cause.finding.what} for cause in causes]
     labels += [{"name": "feature", "value": FIRST}] if is_cause else []
     if not check.failures:
+        # allure-pytest's own suite is a folder of this repository.
+        labels = [each for each in labels if each["name"] != "parentSuite"]
         labels += _beyond(len(told.catalogue) + 1)
     # Without the name of the exception's class, which tells a reader nothing.
     details = {**result.get("statusDetails", {}), "message": check.message}

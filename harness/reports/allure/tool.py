@@ -76,7 +76,11 @@ def _install_allure(node: Path) -> None:
     npm = _npm(node)
     if npm is None:
         raise Unavailable("npm is missing beside Node.js: install npm, then make report again")
-    _call([*npm, "ci", "--ignore-scripts", "--no-progress"], SETUP_DEADLINE_S, missing, node.parent)
+    # npm's own patience without a network is several minutes.
+    options = "--ignore-scripts --no-progress --fetch-retries=1 --fetch-retry-mintimeout=1000"
+    patience = "--fetch-retry-maxtimeout=2000 --fetch-timeout=30000 --logs-max=0"
+    command = [*npm, "ci", *options.split(), *patience.split()]
+    _call(command, SETUP_DEADLINE_S, missing, node.parent)
 
 
 def _npm(node: Path) -> list[str] | None:
@@ -107,7 +111,8 @@ def _call(command: list[str], deadline_s: float, otherwise: str, first: Path | N
         raise Unavailable(f"{otherwise} (nothing within {deadline_s:g} s)") from None
     except subprocess.CalledProcessError as error:
         words = (error.stderr or error.stdout).strip().splitlines()
-        raise Unavailable(f"{otherwise} ({words[-1] if words else 'no word'})") from None
+        told = next((line for line in words if "error" in line.lower()), (words or ["no word"])[-1])
+        raise Unavailable(f"{otherwise} ({told})") from None
     except OSError as error:
         raise Unavailable(f"{otherwise} ({error.strerror})") from None
 
