@@ -200,6 +200,7 @@ def test_what_is_typed_arrives_once_and_in_order(chosen: list[str], typed: bytes
     assert b"".join(texts) == typed * 40
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_a_terminal_that_shows_anything_gives_no_answer(shown: bytes) -> None:
     frame = Frame("x", None, 1 << 20)
@@ -207,6 +208,7 @@ def test_a_terminal_that_shows_anything_gives_no_answer(shown: bytes) -> None:
     assert not frame.complete()
 
 
+@settings(deadline=None)
 @given(answers, st.integers(0, 10_000), st.binary(min_size=1, max_size=3))
 def test_noise_within_the_answer_is_never_taken_for_it(
     answer: Answer, place: int, noise: bytes

@@ -12,7 +12,7 @@ import contextlib
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.ecs_exec import codec
@@ -110,17 +110,20 @@ messages = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(messages)
 def test_what_is_written_is_read(message: AgentMessage) -> None:
     assert decode(encode(message)) == message
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
     with contextlib.suppress(BadMessageError):
         assert len(decode(data).payload) < len(data)
 
 
+@settings(deadline=None)
 @given(messages, st.data())
 def test_a_changed_payload_is_never_read(message: AgentMessage, data: st.DataObject) -> None:
     whole = bytearray(encode(message))
@@ -132,6 +135,7 @@ def test_a_changed_payload_is_never_read(message: AgentMessage, data: st.DataObj
         decode(bytes(whole))
 
 
+@settings(deadline=None)
 @given(messages, st.integers(1, 600))
 def test_a_truncated_message_is_never_read(message: AgentMessage, cut: int) -> None:
     whole = encode(message)
