@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -99,10 +100,12 @@ class EcsWayIn:
 def _by_shell(
     entered: EcsExec, service: str, script: str, document: bytes, deadline: float
 ) -> bytes:
+    until = time.monotonic() + deadline
     fed = zlib.compress(script.encode() + bytes(2) + document)
     answer = entered.run(_START, fed, deadline)
     if answer.status == NOT_FOUND:
-        asked = entered.run(shlex.join(shell.command(document)), None, deadline)
+        left = until - time.monotonic()
+        asked = entered.run(shlex.join(shell.command(document)), None, left)
         return shell.answers(document, asked.stdout)
     return _printed(service, answer.status, answer.stdout, answer.stderr)
 
