@@ -13,7 +13,7 @@ SERVICES = AwsProbe(section="services", deadline=1).label
 
 
 def revisions_in(observations: Iterable[Observation]) -> dict[str, str]:
-    """Return each ECS service's deployed revision (``family:number``); none if AWS was not asked."""
+    """Return each ECS service's deployed revision (``family:number``), if AWS was asked."""
     return {
         each["serviceName"]: view.revision(each["taskDefinition"])
         for observation in observations

@@ -23,7 +23,9 @@ def add(commands: Any) -> None:
         "report", help="build the Allure report of a run"
     )
     made.add_argument("--env", required=True, metavar="NAME", help="the environment")
-    made.add_argument("--run", dest="run_id", default="latest", metavar="ID", help="the run (the latest)")
+    made.add_argument(
+        "--run", dest="run_id", default="latest", metavar="ID", help="the run (the latest)"
+    )
     made.add_argument("--reports", default=Path("reports"), type=Path, metavar="FOLDER")
     made.add_argument("--serve", action="store_true", help="serve it until Ctrl-C, and open it")
     made.set_defaults(run=show)

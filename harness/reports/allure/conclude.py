@@ -71,7 +71,9 @@ def panel(told: Conclusion) -> dict[str, str]:
         wrong.setdefault(judgement.verdict, []).append(judgement.failure)
     rows |= {f"Documented failures {verdict}": ", ".join(ids) for verdict, ids in wrong.items()}
     rows |= {
-        "Environment": f"{tested.name}: {tested.description}" if tested.description else tested.name,
+        "Environment": f"{tested.name}: {tested.description}"
+        if tested.description
+        else tested.name,
         "Registry": tested.registry.url,
         "Region": tested.aws.region if tested.aws else "none",
         "Run": told.facts.run,
@@ -91,7 +93,7 @@ def stories(diagnosis: Diagnosis) -> list[tuple[str, str]]:
 
 
 def executor(run: str, variables: Mapping[str, str]) -> Document:
-    """Return Allure's executor panel: what ran the checks, and the pipeline's page if there is one."""
+    """Return Allure's executor panel: what ran the checks, and the pipeline's page if any."""
     address = next((variables[name] for name in PIPELINES if variables.get(name)), "")
     if variables.get("GITHUB_RUN_ID"):
         place = f"{variables.get('GITHUB_SERVER_URL', '')}/{variables.get('GITHUB_REPOSITORY', '')}"
@@ -185,7 +187,9 @@ def _description(
         paragraphs.append(f"**Not judged**: {check.message}")
         paragraphs += [f"**What would let it be judged**: {check.remedy}"] if check.remedy else []
     for cause in causes:
-        paragraphs.append(f"**{'Root cause' if is_cause else 'Follows from'}**: {cause.finding.what}")
+        paragraphs.append(
+            f"**{'Root cause' if is_cause else 'Follows from'}**: {cause.finding.what}"
+        )
         if is_cause:
             commands = "\n".join(cause.finding.mend)
             paragraphs.append(f"**Mend it**:\n\n```\n{commands}\n```")
@@ -237,7 +241,9 @@ def _write_json(file: Path, document: Document) -> None:
 
 def _write_properties(file: Path, rows: Mapping[str, str]) -> None:
     """Write a Java properties file, the format that Allure reads."""
-    lines = [f"{_escaped(name).replace(' ', chr(92) + ' ')}={_escaped(rows[name])}" for name in rows]
+    lines = [
+        f"{_escaped(name).replace(' ', chr(92) + ' ')}={_escaped(rows[name])}" for name in rows
+    ]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

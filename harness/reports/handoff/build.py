@@ -50,7 +50,9 @@ def build(sources: Sources, *, replayed: bool = False, samples: int = 1) -> Hand
         shell=pasting.shell(tested, lines),
         tools=pasting.tools(lines),
         picture=picture.picture(
-            sources.layout, sources.by_id, {check: cause.number for cause in causes for check in cause.checks}
+            sources.layout,
+            sources.by_id,
+            {check: cause.number for cause in causes for check in cause.checks},
         ),
         causes=causes,
         unexplained=sources.diagnosis.unexplained,
@@ -74,7 +76,9 @@ def _summary(sources: Sources) -> str:
     counted = Counter(judgement.verdict for judgement in sources.judgements)
     told = [f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict]]
     judged = len(sources.judgements)
-    return f"of {judged} documented failure{'s' * (judged != 1)}: {', '.join(told) or 'none judged'}"
+    return (
+        f"of {judged} documented failure{'s' * (judged != 1)}: {', '.join(told) or 'none judged'}"
+    )
 
 
 def _causes(sources: Sources) -> tuple[Cause, ...]:

@@ -19,7 +19,7 @@ OBSERVED_IN = {
 
 
 def deployed(sources: Sources) -> tuple[Deployed, ...]:
-    """Return what runs of each service, as the AWS control plane told it; empty if it was not asked."""
+    """Return what runs of each service, as AWS told it; empty if it was not asked."""
     services, definitions = sources.section("services"), sources.section("task-definitions")
     if services is None or sources.environment.aws is None:
         return ()
@@ -74,7 +74,9 @@ def _here(sources: Sources, id: str) -> str:
 def _service(found: view.Json, container: str, definitions: AwsObservation | None) -> Deployed:
     arn = found.get("taskDefinition", "")
     definition = view.definition(definitions, arn) if definitions else {}
-    primary: view.Json = next((d for d in found.get("deployments", []) if d["status"] == "PRIMARY"), {})
+    primary: view.Json = next(
+        (d for d in found.get("deployments", []) if d["status"] == "PRIMARY"), {}
+    )
     return Deployed(
         service=found["serviceName"],
         revision=view.revision(arn),

@@ -81,9 +81,7 @@ def _absent(item: Item) -> tuple[Evidence, ...]:
     )
 
 
-def _because(
-    standing: Standing, evidence: Sequence[Evidence], telling: Sequence[Evidence]
-) -> str:
+def _because(standing: Standing, evidence: Sequence[Evidence], telling: Sequence[Evidence]) -> str:
     if not evidence:
         return NO_CHECK
     if standing is Standing.CONFIRMED:

@@ -31,7 +31,9 @@ def metric(sources: Sources, failure: DocumentedFailure, judgement: Judgement) -
         rate=_percent(judgement.failed, judged) if judged else None,
         checks=f"{judgement.failed} of {judged}",
         documented_rate=failure.documented.failure_rate,
-        sampled_rate=_percent(sum(wrong for _, wrong in repeats), len(repeats)) if repeats else None,
+        sampled_rate=_percent(sum(wrong for _, wrong in repeats), len(repeats))
+        if repeats
+        else None,
         samples=len(repeats),
         latency=_latency(repeats),
         impact=failure.documented.impact,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.catalogue import DocumentedFailure
@@ -53,7 +52,9 @@ def shell(environment: Environment, lines: Iterable[str]) -> tuple[str, ...]:
     text = "\n".join(lines)
     needed = [f"export {name}=…" for name in sorted(set(_VARIABLE.findall(text)))]
     if environment.aws and "aws" in tools([text]):
-        needed.append(f"export AWS_DEFAULT_REGION={environment.aws.region}   # and credentials for aws")
+        needed.append(
+            f"export AWS_DEFAULT_REGION={environment.aws.region}   # and credentials for aws"
+        )
     return tuple(needed)
 
 
@@ -76,9 +77,7 @@ def pasted(line: str, vantage: str, environment: Environment, redirects: Iterabl
     return f"curl {options} {line.removeprefix('curl ')}" if options else line
 
 
-def _documented(
-    sources: Sources, failure: DocumentedFailure
-) -> Iterator[tuple[Command, str]]:
+def _documented(sources: Sources, failure: DocumentedFailure) -> Iterator[tuple[Command, str]]:
     """Yield the documented steps, each with the key of the probe that asked the same."""
     seen = [
         sources.observations[key]

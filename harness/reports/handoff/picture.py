@@ -51,9 +51,7 @@ def load(path: Path) -> Layout:
     return layout
 
 
-def picture(
-    layout: Layout, checks: Mapping[str, CheckResult], roots: Mapping[str, int]
-) -> Picture:
+def picture(layout: Layout, checks: Mapping[str, CheckResult], roots: Mapping[str, int]) -> Picture:
     """Return the picture; ``roots`` are the numbers of the root causes by their check."""
     return Picture(
         parts=tuple(
@@ -97,9 +95,7 @@ def _state(
     return LinkState.WORKS
 
 
-def _why(
-    ids: tuple[str, ...], checks: Mapping[str, CheckResult], roots: Mapping[str, int]
-) -> str:
+def _why(ids: tuple[str, ...], checks: Mapping[str, CheckResult], roots: Mapping[str, int]) -> str:
     mine = [checks[id] for id in ids if id in checks]
     failed = [c for c in mine if c.status is Status.FAILED]
     failed.sort(key=lambda check: (check.id not in roots, check.finding is None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -13,6 +14,7 @@ from harness.reports.handoff.drawing import drawing
 from harness.reports.handoff.model import HandOff
 
 if TYPE_CHECKING:
+    from jinja2 import BytecodeCache
     from jinja2 import Environment as Templates
 
 FOLDER = Path(__file__).parent / "templates"
@@ -42,8 +44,14 @@ def as_html(handoff: HandOff) -> str:
 
 
 def _render(template: str, handoff: HandOff) -> str:
-    return _templates().get_template(template).render(
-        h=handoff, titles={f.id: f.title for f in handoff.failures}, drawing=drawing(handoff.picture)
+    return (
+        _templates()
+        .get_template(template)
+        .render(
+            h=handoff,
+            titles={f.id: f.title for f in handoff.failures},
+            drawing=drawing(handoff.picture),
+        )
     )
 
 
@@ -54,6 +62,7 @@ def _templates() -> Templates:
 
     templates = Environment(
         loader=FileSystemLoader(FOLDER),
+        bytecode_cache=_compiled(),
         autoescape=select_autoescape(["html.j2"], default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -64,6 +73,18 @@ def _templates() -> Templates:
         cell=cell, span=span, fence=fence, plain=plain, anchor=anchor, quoted=quoted
     )
     return templates
+
+
+def _compiled() -> BytecodeCache | None:
+    """Keep compiled templates where Python keeps compiled modules: it takes half a second."""
+    from jinja2 import FileSystemBytecodeCache
+
+    folder = FOLDER / "__pycache__"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    return FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None
 
 
 def cell(text: str) -> str:

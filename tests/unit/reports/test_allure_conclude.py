@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.diagnosis import Diagnosis, diagnose
 from harness.observation import (
     AwsObservation,
     DnsObservation,
@@ -22,7 +23,6 @@ from harness.observation import (
 from harness.redaction import Redactor
 from harness.reports import exchange
 from harness.reports.allure import conclude
-from harness.diagnosis import Diagnosis, diagnose
 from harness.verdicts import CheckResult
 from tests.unit.reports.handoff_sources import CHECKS, GRAPH, sources
 

@@ -15,7 +15,7 @@ from tests.unit.harness import servers
 ROOT = Path(__file__).parents[3]
 KEY = "hk_test_" + "k3y\"q'u%o+t/e=&<b>" + "z" * 8
 PASSWORD = "pä§s \"w'o`r|d%41+/=&<i>\\n€"
-CHECKS = '''
+CHECKS = """
 import pytest
 from harness import expect
 from harness.plugin.declare import probe, symptom
@@ -30,7 +30,7 @@ def keyed(environment, form):
 @symptom("api-key-authentication", "key-demanded-despite-key")
 def test_keyed(keyed, form):
     assert keyed.status == 200, keyed.body
-'''
+"""
 
 
 def spellings(secret: str) -> dict[str, bytes]:
@@ -94,6 +94,6 @@ def test_no_spelling_of_a_secret_is_in_the_runs_folder_or_on_the_terminal(
     folder = project.path / "reports" / "dev" / "latest"
     files = {path.name: path for path in folder.rglob("*") if path.is_file()}
     assert {"handoff.html", "handoff.md", "run.json", "samples.jsonl", "junit.xml"} <= set(files)
-    assert {name: found_in(path.read_bytes()) for name, path in files.items()} == dict.fromkeys(
-        files, []
-    )
+    assert {name: found_in(path.read_bytes()) for name, path in files.items()} == {
+        key: [] for key in files
+    }

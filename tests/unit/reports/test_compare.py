@@ -79,7 +79,7 @@ def test_root_causes_come_and_go() -> None:
 
 
 def test_runs_of_two_environments_are_refused() -> None:
-    with pytest.raises(UsageError, match="of environment prod.*of dev"):
+    with pytest.raises(UsageError, match=r"of environment prod.*of dev"):
         compare.compare(run({}), run({}, environment="dev"))
 
 

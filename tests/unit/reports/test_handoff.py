@@ -90,7 +90,12 @@ def test_the_picture_marks_where_it_breaks(incident: HandOff) -> None:
 
 
 def test_every_check_that_the_picture_and_the_catalogue_name_exists() -> None:
-    named = {id for failure in CATALOGUE.values() for item in failure.possible_causes for id in item.checks}
+    named = {
+        id
+        for failure in CATALOGUE.values()
+        for item in failure.possible_causes
+        for id in item.checks
+    }
     named |= {id for f in CATALOGUE.values() for item in f.recommended_fixes for id in item.checks}
     drawn = {id for part in LAYOUT.parts.values() for id in part.checks}
     drawn |= {id for link in LAYOUT.links for id in link.checks}
@@ -206,7 +211,9 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(incident: HandOff) -
     assert page.fetched == []
     assert not page.tags & {"script", "iframe", "link", "object", "img"}
     assert "@import" not in text
-    assert set(re.findall(r"url\(([^)]*)\)", text)) <= {f"#tip-{s}" for s in ("broken", "affected", "unknown", "works")}
+    assert set(re.findall(r"url\(([^)]*)\)", text)) <= {
+        f"#tip-{s}" for s in ("broken", "affected", "unknown", "works")
+    }
     assert {link[1:] for link in page.links} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
 
@@ -226,7 +233,8 @@ def test_what_was_observed_cannot_break_out_of_the_document() -> None:
     assert "<script" not in rendering.as_html(built)
     text = rendering.as_markdown(built)
     fences = re.findall(r"^ *(`{3,})", text, re.M)
-    assert "````" in fences and len(fences) % 2 == 0
+    assert "````" in fences
+    assert len(fences) % 2 == 0
     outside = re.sub(r"^( *)(`{3,}).*?^ *\2$", "", text, flags=re.M | re.S)
     assert "<script" not in re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", outside).replace("\\<", "")
     assert "\n# title" not in outside
@@ -250,7 +258,9 @@ def repeat(observation: Observation, status: int, took: float) -> Observation:
 
 def test_repeated_probes_give_a_failure_rate_and_latencies() -> None:
     proxy = OBSERVATIONS[0]
-    samples = {"proxy": [repeat(proxy, 502, 30.0), repeat(proxy, 200, 40.0), repeat(proxy, 504, 50.0)]}
+    samples = {
+        "proxy": [repeat(proxy, 502, 30.0), repeat(proxy, 200, 40.0), repeat(proxy, 504, 50.0)]
+    }
     built = handoff.build(sources(samples=samples), samples=4)
     row = next(m for m in built.metrics if m.failure == "registry-api-outage")
     assert (row.sampled_rate, row.samples, row.latency) == (75, 4, (30, 50, 50))

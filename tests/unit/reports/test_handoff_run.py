@@ -45,7 +45,9 @@ def test_a_run_names_its_hand_off_and_a_replay_writes_the_same(
     again = (latest(project) / "handoff.md").read_text()
     assert "replayed from a record" in again
     here, since = "## Where it breaks", "## Since the previous run"
-    assert again[again.index(here) : again.index(since)] == text[text.index(here) : text.index(since)]
+    assert (
+        again[again.index(here) : again.index(since)] == text[text.index(here) : text.index(since)]
+    )
     assert "no previous run of the same checks" in text
     # A record says nothing of the time at which it is judged again: it is compared with no run.
     assert "Nothing changed." not in again
