@@ -61,4 +61,4 @@ lint: .venv/.installed ## ruff and mypy
 	.venv/bin/mypy
 
 unit: .venv/.installed ## unit tests of harness and lab: [ARGS=…]
-	$(PYTEST) tests/unit -n 2 --dist worksteal $(ARGS)
+	$(PYTEST) tests/unit $(ARGS)
