@@ -8,7 +8,7 @@ healthy: it is named as unknown where it could explain something that failed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -33,13 +33,16 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     causes: dict[str, Node]
 
-    def upstream(self, cause: str) -> set[str]:
-        """Return every cause that could explain ``cause``, near or far."""
+    def upstream(self, cause: str, holding: Container[str] = ()) -> set[str]:
+        """Return every cause that could explain ``cause``, near or far.
+
+        A link that holds cuts the chain: what lies behind it explains nothing on this side.
+        """
         found: set[str] = set()
         waiting = list(self.causes[cause].explained_by)
         while waiting:
             current = waiting.pop()
-            if current not in found:
+            if current not in found and current not in holding:
                 found.add(current)
                 waiting += self.causes[current].explained_by
         return found
@@ -94,8 +97,10 @@ def diagnose(
     }
     judged = {j.failure: j for j in judgements if j.verdict in WRONG}
     wrong = set(judged)
-    roots = [id for id in sorted(failed) if not (_upstream(graph, id) & failed)]
-    bare = [_root_cause(graph, id, causes, failed, wrong) for id in roots]
+    holding = {id for id, result in causes.items() if result.status is Status.PASSED}
+    behind = {id: _upstream(graph, id, holding) & failed for id in failed}
+    roots = [id for id in sorted(failed) if not behind[id]]
+    bare = [_root_cause(graph, id, causes, behind, wrong) for id in roots]
     found = [_with_proof(cause, bare, judged, environment) for cause in bare]
     found.sort(key=lambda cause: (-len(cause.explains), causes[cause.check].severity, cause.check))
     found = _merged(found)
@@ -134,10 +139,10 @@ def _root_cause(
     graph: Graph,
     id: str,
     causes: Mapping[str, CheckResult],
-    failed: set[str],
+    behind: Mapping[str, set[str]],
     wrong: set[str],
 ) -> RootCause:
-    consequences = {other for other in failed if id in _upstream(graph, other)}
+    consequences = {other for other, explaining in behind.items() if id in explaining}
     explains = {f for each in {id, *consequences} for f in _explains(graph, each)} & wrong
     return RootCause(
         check=id,
@@ -170,8 +175,8 @@ def _bare(result: CheckResult) -> Finding:
     )
 
 
-def _upstream(graph: Graph, id: str) -> set[str]:
-    return graph.upstream(id) if id in graph.causes else set()
+def _upstream(graph: Graph, id: str, holding: Container[str]) -> set[str]:
+    return graph.upstream(id, holding) if id in graph.causes else set()
 
 
 def _explains(graph: Graph, id: str) -> tuple[str, ...]:

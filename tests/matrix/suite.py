@@ -20,7 +20,6 @@ _WITHIN = 60.0
 _PRELOADED = (
     "pytest",
     "xdist.plugin",
-    "allure_pytest.plugin",
     "testinfra.plugin",
     "boto3",
     "requests",
@@ -79,5 +78,7 @@ def _run(environment: dict[str, str], reports: str, output: str, arguments: list
     os.dup2(written, 2)
     given = ["--env", "local", "--reports", reports, "--tb=no", "-p", "no:cacheprovider"]
     # What is imported already cannot have its assertions rewritten: only plugins, no checks.
+    # Nobody reads the reports of these runs.
+    given += ["-p", "no:allure_pytest"]
     given += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     os._exit(int(pytest.main(["tests/acceptance", *given, *arguments])))

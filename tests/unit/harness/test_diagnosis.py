@@ -60,13 +60,22 @@ def test_the_most_upstream_failed_cause_is_the_root_and_the_others_are_its_conse
     assert root.prove == "make validate FAILURE=database-connectivity ENV=local"
 
 
-def test_a_cause_is_explained_by_one_further_up_even_if_the_one_between_passed() -> None:
+@pytest.mark.parametrize("between", [Status.BLOCKED, Status.BROKEN, None])
+def test_a_cause_further_up_explains_across_what_was_not_judged(between: Status | None) -> None:
+    results = [cause(id, Status.FAILED) for id in ("the-login-works", "the-rule-is-there")]
+    results += [cause("the-port-is-open", between)] if between else []
+    assert [root.check for root in diagnosis(results).root_causes] == ["the-rule-is-there"]
+
+
+def test_a_link_that_holds_cuts_the_chain() -> None:
+    """If the port is open, it is not the missing rule that keeps the login from working."""
     results = [
         cause("the-login-works", Status.FAILED),
         cause("the-port-is-open", Status.PASSED),
         cause("the-rule-is-there", Status.FAILED),
     ]
-    assert [root.check for root in diagnosis(results).root_causes] == ["the-rule-is-there"]
+    named = {root.check for root in diagnosis(results).root_causes}
+    assert named == {"the-login-works", "the-rule-is-there"}
 
 
 def test_independent_causes_are_all_named() -> None:
