@@ -103,6 +103,8 @@ def test_unknown_ids_are_told_with_those_that_were_meant() -> None:
         waivers.require_checks(other, {"the-secret-exists", "another"})
 
 
+# Loaded a second time in one process, Hypothesis' plugin warns; Allure's is not needed.
+WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:allure_pytest")
 CHECKS = """
 import pytest
 from harness import expect
@@ -145,7 +147,7 @@ def run(project: pytest.Pytester, status: str, **entry: str) -> tuple[pytest.Run
         folder = project.path / "environments"
         folder.mkdir(exist_ok=True)
         (folder / "small.yaml").write_bytes(msgspec.yaml.encode(document))
-        result = project.runpytest_inprocess("--env", "small", "-p", "no:allure_pytest")
+        result = project.runpytest_inprocess("--env", "small", *WITHOUT)
     written = project.path / "reports" / "small" / "latest" / "run.json"
     return result, json.loads(written.read_text())
 
