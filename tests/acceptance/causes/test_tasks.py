@@ -111,16 +111,16 @@ def test_the_tasks_of_the_service_start(
 def test_the_service_runs_its_tasks(
     name: str, environment: Environment, services: AwsObservation, tasks: AwsObservation
 ) -> None:
-    """As many tasks run as the service wants."""
+    """As many tasks run as the service wants, and at least one."""
     service = _service(environment, services, name)
     target = view.names(environment).services[name].service
     running, wanted = len(view.running_tasks(tasks, target)), service.get("desiredCount", 0)
     require(
-        running >= wanted,
+        running >= max(wanted, 1),
         Finding(
             what=f"the {name} service has fewer tasks than it wants",
             resource=f"ECS service {target}",
-            expected=f"{wanted} running",
+            expected=f"{max(wanted, 1)} running",
             observed=f"{running} running",
             mend=(revising.deployed(environment, name),),
         ),
