@@ -19,6 +19,7 @@ from harness.reports import compare, history
 from harness.reports.allure import command as report
 
 ROOT = Path(__file__).parent.parent
+MOST_HOURS = 30 * 24
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     made.set_defaults(run=_compare)
     made = commands.add_parser("bundle", help="collect the evidence that would be asked for")
     made.add_argument("--env", required=True, metavar="NAME", help="a file in environments/")
-    made.add_argument("--hours", type=int, default=24, help="how far back logs go (default: 24)")
+    made.add_argument("--hours", type=_hours, default=24, help="how far back logs go (default: 24)")
     made.add_argument("--within", type=float, default=60.0, help="seconds in all (default: 60)")
     made.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
     made.set_defaults(run=_bundle)
@@ -43,6 +44,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"harness: {error}", file=sys.stderr)
         return exit_codes.USAGE
     return done
+
+
+def _hours(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"whole hours from 1 to {MOST_HOURS}, not {text!r}")
+    return int(text)
 
 
 def _compare(given: argparse.Namespace) -> int:

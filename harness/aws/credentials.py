@@ -37,7 +37,10 @@ def session(region: str) -> Any:
     import boto3
     import botocore.session
 
+    from harness.aws.models import Models
+
     core = botocore.session.get_session()
+    core.get_component("data_loader").file_loader = Models()
     if os.environ.get(METADATA_DISABLED, "true").lower() != "false":
         core.get_component("credential_provider").remove("iam-role")
     return boto3.Session(botocore_session=core, region_name=region)

@@ -49,12 +49,14 @@ PARTS = (
 )
 
 
-def collect(source: Source, run: Path, seconds: float, tell: Progress) -> list[Collected]:
-    """Return every part, in the order of `PARTS`, after at most so many seconds.
+def collect(
+    source: Source, run: Path, seconds: float, tell: Progress, asked_for: Iterable[Part] = PARTS
+) -> list[Collected]:
+    """Return every part, in the order of ``asked_for``, after at most so many seconds.
 
     ``run`` is the folder of the environment's last run; ``tell`` hears of each part that is done.
     """
-    parts = (*PARTS, _users(source, run))
+    parts = (*asked_for, _users(source, run))
     deadline = time.monotonic() + seconds
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="bundle")
     try:
@@ -93,6 +95,10 @@ def _read(part: Part, source: Source) -> Collected:
         return Collected(part, tuple(files), str(error), error.failure.remedy or "")
     except _Lacking as error:
         return Collected(part, tuple(files), str(error), error.remedy)
+    except Exception as error:
+        # One part that cannot be read must not cost the others; its text may quote anything.
+        told = f"it could not be read: {type(error).__name__}"
+        return Collected(part, tuple(files), told, "report this: it is a defect of the suite")
     return Collected(part, tuple(files), "", "")
 
 

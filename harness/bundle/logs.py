@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
 import time
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 from harness.aws import view
 from harness.bundle.source import MAX_BYTES, MAX_EVENTS, Source
+from harness.observation import FailureKind
+from harness.probes.stage import StageError
 
 File = tuple[str, str]
 MAX_OBJECTS = 200
 # A server error, or (460) a client that gave up before there was an answer.
 _ERRORS = ("5", "460")
 _STATUS = 8
+_DAY_S = 86_400
+_GZIP = 31
 
 
 def task_logs(source: Source) -> Iterator[File]:
@@ -84,9 +88,23 @@ def _errors(source: Source, attributes: dict[str, str], arn: str) -> Iterator[st
     bucket = attributes["access_logs.s3.bucket"]
     for key in _objects(source, bucket, attributes.get("access_logs.s3.prefix", ""), arn):
         packed = source.clients.read_body("s3", "get_object", MAX_BYTES, Bucket=bucket, Key=key)
-        for line in gzip.decompress(packed).decode("utf-8", "replace").splitlines():
+        for line in _unpacked(packed).decode("utf-8", "replace").splitlines():
             if _status(line).startswith(_ERRORS):
                 yield line
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """What a gzip file holds, as far as it goes: of a large one only the beginning was read."""
+    try:
+        return zlib.decompressobj(_GZIP).decompress(packed, 4 * MAX_BYTES)
+    except zlib.error as error:
+        raise StageError(FailureKind.AWS_ERROR, f"an access log is no gzip file: {error}") from None
+
+
+def _days(since: float, until: float) -> list[str]:
+    """Every day (UTC) of a time, as the access logs' folders are named."""
+    first, last = int(since // _DAY_S), int(until // _DAY_S)
+    return [time.strftime("%Y/%m/%d", time.gmtime(day * _DAY_S)) for day in range(first, last + 1)]
 
 
 def _status(line: str) -> str:
@@ -100,7 +118,7 @@ def _objects(source: Source, bucket: str, prefix: str, arn: str) -> list[str]:
     found: list[dict[str, Any]] = []
     _, _, _, region, account, _ = arn.split(":", 5)
     identifier = arn.partition("loadbalancer/")[2].replace("/", ".")
-    for day in {time.strftime("%Y/%m/%d", time.gmtime(t)) for t in (source.since, time.time())}:
+    for day in _days(source.since, time.time()):
         path = f"{prefix}/AWSLogs/{account}/elasticloadbalancing/{region}/{day}/".lstrip("/")
         listed = source.read(
             "s3", "list_objects_v2", Bucket=bucket, Prefix=path,

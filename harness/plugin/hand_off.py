@@ -12,7 +12,7 @@ import pytest
 from harness import recorder
 from harness.collector import Collector
 from harness.observation import Observation
-from harness.plugin import since
+from harness.plugin import since, waiving
 from harness.plugin.results import Results
 from harness.plugin.run import Run, load_layout
 from harness.recorder import Recorder
@@ -67,6 +67,7 @@ def _write(config: pytest.Config, started: Run, results: Results, facts: RunFact
         observations=observations,
         samples=samples,
         changes=_changes(config.stash.get(since.SINCE, None)),
+        waivers=waiving.lines(started, waiving.applied(started, results)),
     )
     most = 1 + max(map(len, samples.values()), default=0)
     document = handoff.build(sources, replayed=replayed is not None, samples=most)

@@ -22,6 +22,7 @@ from harness.plugin import (
     broker,
     hand_off,
     interruption,
+    memory,
     options,
     outcome,
     run,
@@ -72,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _configure(config: pytest.Config, name: str) -> None:
+    memory.collect_seldom(config)
     tested, credentials = run.load(name)
     if config.getoption("--replay") and config.getoption("--samples") > 1:
         raise UsageError("--samples asks probes again, and a replay asks nothing: leave one out")
@@ -288,6 +290,7 @@ def pytest_terminal_summary(
 def pytest_unconfigure(config: pytest.Config) -> None:
     if (started := config.stash.get(RUN, None)) is not None:
         started.close()
+        memory.keep_the_rest()
 
 
 @pytest.fixture(scope="session")

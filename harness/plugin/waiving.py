@@ -46,13 +46,17 @@ def decide(
     return status if others else exit_codes.PASSED
 
 
+def lines(started: Run, found: list[Applied]) -> list[str]:
+    """Return a line for each waiver: what it is about, and what is to be done about it."""
+    return list(waivers.lines(found, f"environments/{started.environment.name}.yaml"))
+
+
 def show(
     reporter: pytest.TerminalReporter, config: pytest.Config, started: Run, results: Results
 ) -> None:
     """Say what is waived, by whom and for how long; not where no waiver counts."""
     if config.getoption("--validate") or config.getoption("--expect") == "reproduced":
         return
-    file = f"environments/{started.environment.name}.yaml"
     found = applied(started, results)
-    for each, line in zip(found, waivers.lines(found, file), strict=True):
+    for each, line in zip(found, lines(started, found), strict=True):
         reporter.write_line(line, red=each.state is State.EXPIRED, yellow=True)

@@ -29,6 +29,7 @@ class Stage:
     def __init__(self) -> None:
         """Nothing runs yet."""
         self._lab: session.LabSession | None = None
+        self._platform: Platform | None = None
         self.boots = 0
 
     @property
@@ -57,11 +58,13 @@ class Stage:
         """End the lab."""
         if self._lab is not None:
             self._lab.stop()
-            self._lab = None
+            self._lab = self._platform = None
 
     def _running(self) -> session.LabSession:
         if self._lab is None:
             self._lab = session.start("healthy")
+            clients = Clients(self._lab.environment)
+            self._platform = Platform(clients, Network(self._lab.number))
             self.boots += 1
         return self._lab
 
@@ -77,9 +80,8 @@ class Stage:
         return _until(lambda: self._said_health() == "healthy", _WELL_WITHIN)
 
     def _said_health(self) -> Any:
-        running = self._running()
-        platform = Platform(Clients(running.environment), Network(running.number))
-        for address in platform.task_addresses(names.API).values():
+        assert self._platform is not None, "no lab was started"
+        for address in self._platform.task_addresses(names.API).values():
             connection = http.client.HTTPConnection(address, 8001, timeout=_WELL_WITHIN)
             try:
                 connection.request("GET", "/health")

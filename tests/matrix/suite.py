@@ -28,6 +28,7 @@ _PRELOADED = (
     "harness.aws.client",
     "harness.probes.client",
     "harness.probes.tls",
+    "tests.matrix.warm",
 )
 
 

@@ -68,6 +68,7 @@ def build(sources: Sources, *, replayed: bool = False, samples: int = 1) -> Hand
         impact=_impact(sources),
         asked=deployed.asked(sources),
         changes=None if sources.changes is None else tuple(sources.changes),
+        waivers=tuple(sources.waivers),
         counts=dict(sorted(Counter(str(check.status) for check in sources.checks).items())),
     )
 

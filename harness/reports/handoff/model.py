@@ -251,6 +251,7 @@ class HandOff(_Part, frozen=True, kw_only=True):
     impact: tuple[Impact, ...]
     asked: tuple[Asked, ...]
     changes: tuple[str, ...] | None
+    waivers: tuple[str, ...]
     counts: dict[str, int]
 
     @property

@@ -20,6 +20,7 @@ class Sources:
     """One run. ``samples`` are repeats by probe key, the judged observation not among them.
 
     ``changes`` are lines about the previous run; None if there is none to compare with.
+    ``waivers`` are lines about what is known and borne for a time.
     """
 
     facts: RunFacts
@@ -33,6 +34,7 @@ class Sources:
     observations: Mapping[str, Observation]
     samples: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
     changes: Sequence[str] | None = None
+    waivers: Sequence[str] = ()
 
     @cached_property
     def by_id(self) -> dict[str, CheckResult]:

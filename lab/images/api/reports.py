@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import ssl
 import time
+from functools import cache
 from typing import Any
 
 import httpx
@@ -20,6 +22,12 @@ SEARCH = "/api/2.0/mlflow/experiments/search"
 # Connecting fails sooner: a report on a broken MLflow must not be slow.
 REPORT_TIMEOUT = httpx.Timeout(3.0, connect=1.5)
 STARTED = time.monotonic()
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Whom HTTPS trusts: read once, as reading takes longer than a request."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def router(build: Build, settings: Settings, breaker: Breaker) -> APIRouter:
@@ -81,7 +89,7 @@ def readiness(database_error: str | None, mlflow: str | None) -> dict[str, Any]:
 
 async def mlflow_report(url: str) -> Response:
     """What the API knows of MLflow: 200, or 503 with the checks."""
-    async with httpx.AsyncClient(timeout=REPORT_TIMEOUT, trust_env=False) as client:
+    async with _asking() as client:
         checks = {
             "connectivity": await _ok(client, f"{url}/health"),
             "experiments_api": await _ok(client, f"{url}{SEARCH}?max_results=1"),
@@ -99,11 +107,16 @@ async def mlflow_report(url: str) -> Response:
 async def mlflow_error(url: str) -> str | None:
     """None if MLflow answers from its database; otherwise why not."""
     try:
-        async with httpx.AsyncClient(timeout=REPORT_TIMEOUT, trust_env=False) as client:
+        async with _asking() as client:
             answer = await client.get(f"{url}{SEARCH}?max_results=1")
     except httpx.HTTPError as error:
         return f"{type(error).__name__}: {error}"
     return None if answer.status_code == httpx.codes.OK else f"HTTP {answer.status_code}"
+
+
+def _asking() -> httpx.AsyncClient:
+    # A client a question: what is kept alive would not notice that a rule was revoked.
+    return httpx.AsyncClient(timeout=REPORT_TIMEOUT, trust_env=False, verify=trust())
 
 
 async def _ok(client: httpx.AsyncClient, url: str) -> bool:

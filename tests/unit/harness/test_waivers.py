@@ -163,6 +163,9 @@ def test_a_waived_failure_does_not_fail_the_run_and_stays_visible(
     assert document["verdicts"][0]["verdict"] == "changed"
     (kept,) = document["waivers"]
     assert (kept["state"], kept["checks"]) == ("in force", ["health-is-fine"])
+    for name in ("handoff.md", "handoff.html"):
+        written = project.path / "reports" / "small" / "latest" / name
+        assert "waived: health-endpoints, until 2999-01-01" in written.read_text(), name
 
 
 @pytest.mark.parametrize("status", ["bad", "healthy"])

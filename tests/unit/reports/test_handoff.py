@@ -280,13 +280,23 @@ def test_percentiles_are_values_that_were_measured(share: float, value: int) -> 
     assert metrics.percentile([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], share) == value
 
 
-def test_every_section_that_the_documentation_names_is_there(incident: HandOff) -> None:
+def test_every_section_that_the_documentation_names_is_there() -> None:
+    incident = handoff.build(sources(waivers=("waived: ssl-tls, until 2999-01-01",)))
     rows = (ROOT / "docs" / "hand-off.md").read_text().splitlines()
     counterparts = [row.split("|")[2] for row in rows if row.startswith("| ")]
     named = {name for text in counterparts for name in re.findall(r"\*([A-Z][^*]+)\*", text)}
     assert {"Root causes", "Do next", "Prove it"} <= named
     html = rendering.as_html(incident).replace("Verdicts and metrics", "Metrics")
     assert {name for name in named if name not in html} == set()
+
+
+def test_waivers_are_told_where_there_are_any(incident: HandOff) -> None:
+    told = "waiver expired: ssl-tls, until 2025-08-06 (platform: known)"
+    document = handoff.build(sources(waivers=(told,)))
+    assert told in section(rendering.as_markdown(document), "Waivers")
+    assert told in rendering.as_html(document)
+    assert "Waivers" not in rendering.as_markdown(incident)
+    assert "Waivers" not in rendering.as_html(incident)
 
 
 def test_every_field_of_the_runs_result_is_documented() -> None:
