@@ -24,7 +24,8 @@ class Table:
         """Return the answer to `service.operation`."""
         self.asked.append((f"{service}.{operation}", parameters))
         found: Any = self._answers[f"{service}.{operation}"]
-        return found(**parameters) if callable(found) else found
+        answer: dict[str, Any] = found(**parameters) if callable(found) else found
+        return answer
 
     def read_body(self, service: str, operation: str, most: int, /, **parameters: Any) -> bytes:
         """Return the first bytes of a body."""

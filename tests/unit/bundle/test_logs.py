@@ -10,7 +10,7 @@ import pytest
 
 from harness.bundle import logs
 from harness.probes.stage import StageError
-from tests.unit.bundle.reading import Table, source
+from tests.unit.bundle.reading import Answer, Table, source
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/registry/ab"
 BALANCERS = {"LoadBalancers": [{"LoadBalancerArn": ARN, "LoadBalancerName": "registry"}]}
@@ -100,7 +100,7 @@ def test_every_day_of_the_time_is_looked_into() -> None:
 
 def test_a_long_log_keeps_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MAX_BYTES", 10)
-    answers = {
+    answers: dict[str, Answer] = {
         "rds.describe_db_log_files": {"DescribeDBLogFiles": [{"LogFileName": "error/pg.log"}]},
         "rds.download_db_log_file_portion": {"LogFileData": "old news; FATAL: now"},
     }
