@@ -44,8 +44,8 @@ compare: .venv/.installed ## what changed between two runs: A=… B=… (folders
 report: .venv/.installed ## the Allure report of a run: ENV=… [RUN=…] [SERVE=1]
 	$(PY) -m harness report --env $(ENV) $(if $(RUN),--run $(RUN)) $(if $(SERVE),--serve)
 
-matrix: .venv/.installed ## every fault against every check, in two labs at once: [ARGS="--pairs N --seed N"]
-	$(PYTEST) tests/matrix/test_matrix.py -n 2 --dist worksteal -p no:allure_pytest $(ARGS)
+matrix: .venv/.installed ## every fault against every check, in three labs at once: [ARGS="--pairs N --seed N"]
+	$(PYTEST) tests/matrix/test_matrix.py -n 3 --dist worksteal -p no:allure_pytest $(ARGS)
 
 drills: .venv/.installed ## labs broken and mended by hand, and ended in every way: nothing is left
 	$(PYTEST) tests/matrix --ignore tests/matrix/test_matrix.py -p no:allure_pytest $(ARGS)

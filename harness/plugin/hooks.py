@@ -37,7 +37,7 @@ from harness.plugin.run import RUN, Blocked, Run
 from harness.redaction import Redactor
 from harness.replay import Replay
 from harness.reports import deployment, run_json
-from harness.reports.allure import conclude
+from harness.reports.allure import conclude, quick
 from harness.verdicts import CheckResult, Status
 
 WORKER_INPUT = "hokusai"
@@ -134,6 +134,8 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     if RUN in session.config.stash:
         interruption.watch(session)
+        if session.config.pluginmanager.has_plugin("allure_listener"):
+            quick.write_quickly()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
