@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness import requirements, vantage
-from harness.aws.client import Clients
 from harness.aws.inventory import Inventory
+from harness.aws.sections import Reader
 from harness.collector import in_thread
 from harness.environment import Credentials, Environment
 from harness.errors import MissingCredential, MissingSetting
@@ -43,7 +43,7 @@ class Asking:
         credentials: Credentials,
         reach: Reach,
         way_in: vantage.WayIn | None,
-        clients: Clients | None = None,
+        clients: Reader | None = None,
     ) -> None:
         self._environment, self._credentials = environment, credentials
         self._reach, self._way_in = reach, way_in

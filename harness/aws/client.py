@@ -43,7 +43,7 @@ class Clients:
         """
         _require_read_only(service, operation)
         return _translating(
-            service, operation, lambda: _pages(self._client(service), operation, parameters)
+            service, operation, lambda: _pages(self.client(service), operation, parameters)
         )
 
     def read_body(self, service: str, operation: str, most: int, /, **parameters: Any) -> bytes:
@@ -54,7 +54,7 @@ class Clients:
         _require_read_only(service, operation)
 
         def ask() -> dict[str, Any]:
-            call = getattr(self._client(service), operation)
+            call = getattr(self.client(service), operation)
             with contextlib.closing(call(**parameters)["Body"]) as body:
                 return {"Body": body.read(most)}
 
@@ -62,9 +62,10 @@ class Clients:
 
     def entering(self) -> Any:
         """Return ECS's client, for ExecuteCommand: it starts the probe, which only reads."""
-        return self._client("ecs")
+        return self.client("ecs")
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
+        """Return boto3's client of a service."""
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = _steadily(lambda: self._make(service))

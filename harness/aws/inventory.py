@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from harness.aws.client import Clients
-from harness.aws.sections import SECTIONS, At, Earlier
+from harness.aws.sections import SECTIONS, At, Earlier, Reader
 from harness.collector import in_thread
 from harness.environment import Environment
 from harness.observation import AwsObservation, Failure
@@ -18,7 +18,7 @@ GRACE_S = 1.0
 class Inventory:
     """Answers AwsProbes. Lives on the collector's loop."""
 
-    def __init__(self, environment: Environment, clients: Clients | None = None) -> None:
+    def __init__(self, environment: Environment, clients: Reader | None = None) -> None:
         """``clients``, if the run has some already: each is made in a third of a second."""
         self._environment = environment
         self._sections: dict[str, asyncio.Task[AwsObservation]] = {}

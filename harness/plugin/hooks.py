@@ -152,6 +152,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if RUN in config.stash:
         selection.deselect_inapplicable(config, items)
         validate.deselect_others(config, items)
+        selection.soonest_first(config.stash[RUN], items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

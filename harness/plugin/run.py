@@ -15,7 +15,7 @@ from _pytest.outcomes import Skipped
 
 from harness import catalogue, diagnosis, environment
 from harness.asking import Asking
-from harness.aws.client import Clients
+from harness.aws import apart
 from harness.catalogue import Catalogue
 from harness.collector import Collector, Observer
 from harness.diagnosis import Graph
@@ -119,11 +119,15 @@ def observing(
     tested: Environment, credentials: Credentials, folder: Path, redactor: Redactor
 ) -> Iterator[Collector]:
     """A collector that asks the environment itself, and records what it sees in ``folder``."""
-    reach = Reach(tested.network, tested.tls)
-    reach.check()
-    clients = Clients(tested.aws.region, tested.limits.deadline) if tested.aws else None
-    asking = Asking(tested, credentials, reach, _way_in(tested, clients), clients)
-    with Recorder(folder / "observations.jsonl") as recorder:
+    with contextlib.ExitStack() as closing:
+        clients: apart.AnyClients | None = None
+        if tested.aws:
+            entered = apart.clients(tested.aws.region, tested.limits.deadline)
+            clients = closing.enter_context(entered)
+        reach = Reach(tested.network, tested.tls)
+        reach.check()
+        asking = Asking(tested, credentials, reach, _way_in(tested, clients), clients)
+        recorder = closing.enter_context(Recorder(folder / "observations.jsonl"))
 
         def finished(observation: Observation) -> Observation:
             cleaned = redactor.clean(observation)
@@ -137,7 +141,7 @@ def observing(
             collector.close()
 
 
-def _way_in(tested: Environment, clients: Clients | None) -> WayIn | None:
+def _way_in(tested: Environment, clients: apart.AnyClients | None) -> WayIn | None:
     if tested.aws is None or clients is None:
         return None
     return EcsWayIn(tested.aws, clients.entering, tested.vantage.session_manager_plugin)

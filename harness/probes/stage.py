@@ -32,6 +32,10 @@ class StageError(Exception):
         self.failure = Failure(kind=kind, message=message, remedy=remedy)
         super().__init__(message)
 
+    def __reduce__(self) -> tuple[type[StageError], tuple[FailureKind, str, str | None]]:
+        """Pickle whole: `args` is the message alone."""
+        return StageError, (self.failure.kind, self.failure.message, self.failure.remedy)
+
 
 class Clock:
     """Names the stage that a conversation is in, and times each of them in milliseconds."""

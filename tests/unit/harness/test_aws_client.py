@@ -121,5 +121,5 @@ def test_a_client_is_made_while_the_environment_changes(monkeypatch: pytest.Monk
         return found
 
     monkeypatch.setattr(botocore.endpoint, "get_environ_proxies", going_through_the_environment)
-    assert Clients(REGION, 1.0)._client("sts").meta.service_model.service_name == "sts"
+    assert Clients(REGION, 1.0).client("sts").meta.service_model.service_name == "sts"
     assert not lost
