@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> pytest.ExitCode | None:
     """Have a lab ready before the plugin reads the environment's settings."""
+    _read_env_file(config)
     if config.getoption("--scenario") and config.getoption("--env") != "local":
         raise pytest.UsageError("--scenario is for the lab: use it with --env local")
     if not _wants_lab(config):
@@ -34,6 +35,17 @@ def pytest_cmdline_main(config: pytest.Config) -> pytest.ExitCode | None:
         print("interrupted while the lab was starting", file=sys.stderr)
         return pytest.ExitCode.INTERRUPTED
     return None
+
+
+def _read_env_file(config: pytest.Config) -> None:
+    from harness import env_file
+    from harness.errors import UsageError
+    from harness.plugin import terminal
+
+    try:
+        config.stash[terminal.FROM_FILE] = env_file.load(config.rootpath)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _wants_lab(config: pytest.Config) -> bool:

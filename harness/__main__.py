@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import environment, exit_codes
+from harness import env_file, environment, exit_codes
 from harness.aws import credentials
 from harness.aws.client import Clients
 from harness.bundle.source import Source
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     report.add(commands)
     given = parser.parse_args(arguments)
     try:
+        env_file.load(ROOT)
         done: int = given.run(given)
     except (UsageError, MissingCredential, MissingSetting) as error:
         print(f"harness: {error}", file=sys.stderr)

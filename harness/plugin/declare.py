@@ -10,6 +10,7 @@ import pytest
 
 from harness.environment import Environment
 from harness.observation import Observation
+from harness.plugin import progress
 from harness.plugin.run import OBSERVED, RUN, Blocked
 from harness.specs import Probe
 
@@ -73,7 +74,7 @@ def _parameters(declared: Declared) -> list[str]:
 
 
 def _observation(request: pytest.FixtureRequest, asked: Probe, must_answer: bool) -> Observation:
-    seen: Observation = request.config.stash[RUN].observer.observation(asked)
+    seen = progress.observation(request.config, request.config.stash[RUN], asked)
     request.node.stash.setdefault(OBSERVED, []).append(seen)
     if seen.failure is not None and (must_answer or seen.failure.unjudgeable):
         raise Blocked(str(seen.failure.message), seen.failure.remedy, seen.failure.kind)

@@ -140,7 +140,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     started = config.stash.get(RUN, None)
-    return terminal.header(started) if started else []
+    given = config.stash.get(terminal.FROM_FILE, [])
+    return terminal.header(started, given) if started else []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -165,6 +166,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         lines = "\n".join(f"  - {text}" for text in missing)
         message = f"the selected checks lack what they need:\n{lines}\n"
         raise pytest.UsageError(message + "(--missing=block judges the others)")
+    terminal.announce(session.config, probes)
     started.observer.start(probes)
 
 

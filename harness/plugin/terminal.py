@@ -18,24 +18,41 @@ from harness.plugin.results import Results
 from harness.plugin.run import Run
 from harness.reports import causes, table
 from harness.reports.handoff import rendering
+from harness.specs import Probe
 from harness.verdicts import Judgement, Verdict
 
 MIN_WIDTH = 80
+# The names of the variables that a run has from .env.
+FROM_FILE = pytest.StashKey[list[str]]()
 
 
-def header(started: Run) -> list[str]:
-    """Return the lines at the top of a run."""
+def header(started: Run, from_file: Sequence[str] = ()) -> list[str]:
+    """Return the lines at the top of a run; ``from_file`` are the variables that .env gave."""
     tested = started.environment
     lines = [
         f"hokusai: environment {tested.name} ({tested.registry.url}), read-only",
         f"hokusai: reports go to {shown(started.folder)}",
     ]
+    if from_file:
+        lines.append(f"hokusai: .env gives {', '.join(from_file)}")
     for failure, reason in tested.not_applicable.items():
         lines.append(f"hokusai: {failure} does not apply here: {reason}")
     for name, near in unknown_variables().items():
         # Only those that look like a slip: the platform's own programs have such variables too.
         lines += [f"hokusai: {name} is no setting; is {meant} meant?" for meant in near]
     return lines
+
+
+def announce(config: pytest.Config, probes: Sequence[Probe]) -> None:
+    """Say how much is asked, and from where, as it begins."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not probes or reporter.verbosity < 0:
+        return
+    counted = Counter(probe.vantage for probe in probes)
+    places = ", ".join(f"{count} from {vantage}" for vantage, count in sorted(counted.items()))
+    asked = "judged again, from the record" if config.getoption("--replay") else "asked at once"
+    many = f"{len(probes)} probe{'s' * (len(probes) != 1)}"
+    reporter.write_line(f"hokusai: {many} {asked}: {places}")
 
 
 def summarise(

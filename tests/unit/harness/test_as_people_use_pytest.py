@@ -1,0 +1,91 @@
+"""pytest's own options do what people expect of them; a run says what it asks and waits for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.harness import servers
+from tests.unit.harness.test_plugin import project, serve
+
+__all__ = ["project"]
+
+
+def test_markers_and_options_are_told_without_an_environment(project: pytest.Pytester) -> None:
+    told = project.runpytest_subprocess("--markers").stdout.str()
+    for marker in ("p0", "p1", "p2", "p3", "symptom", "cause"):
+        assert f"@pytest.mark.{marker}" in told
+    told = project.runpytest_subprocess("--help").stdout.str()
+    for option in ("--env", "--replay", "--validate", "--samples", "--missing"):
+        assert f"  {option}" in told
+
+
+def test_collecting_needs_no_environment_and_asks_nothing(project: pytest.Pytester) -> None:
+    result = project.runpytest_subprocess("--collect-only", "-q", "-m", "p1")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["test_checks.py::test_health_is_fine", "*3/4 tests collected*"])
+    assert not (project.path / "reports").exists()
+
+
+def test_the_last_failed_are_run_again(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"unhealthy"}')
+    project.runpytest_subprocess("--env", "dev", "-k", "health")
+    result = project.runpytest_subprocess("--env", "dev", "--lf")
+    serving.__exit__(None, None, None)
+    result.assert_outcomes(failed=1, passed=0)
+    result.stdout.fnmatch_lines(["*rerun previous 1 failure*"])
+
+
+def test_one_check_by_its_node_id(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    result = project.runpytest_subprocess("--env", "dev", "test_checks.py::test_health_is_fine")
+    serving.__exit__(None, None, None)
+    assert result.ret == 0
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["hokusai: 1 probe asked at once: 1 from runner"])
+
+
+def test_what_is_waited_for_is_told_while_it_is(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.plugin.progress.FIRST_AFTER_S", 0.2)
+    with servers.serving(servers.silent) as port:
+        monkeypatch.setenv("HOKUSAI_REGISTRY_URL", f"http://127.0.0.1:{port}")
+        result = project.runpytest_inprocess(
+            "--env", "dev", "-k", "health_answers", "-p", "no:allure_pytest"
+        )
+    result.stdout.fnmatch_lines(
+        [f"hokusai: waiting since 0 s for GET http://127.0.0.1:{port}/health from runner"]
+    )
+    assert result.ret == 1
+
+
+def test_checks_of_what_is_seen_sooner_are_judged_first(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makepyfile(
+        test_first="""
+        from test_checks import *
+        import pytest
+        from harness.plugin.declare import symptom
+
+        @pytest.mark.p2
+        @symptom("mlflow-internal-connectivity")
+        def test_a_task_is_entered(inside):
+            pass
+
+        @pytest.mark.p2
+        @symptom("health-endpoints")
+        def test_b_health(health):
+            pass
+        """
+    )
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    result = project.runpytest_subprocess(
+        "--env", "dev", "-v", "test_first.py", "-k", "entered or b_health"
+    )
+    serving.__exit__(None, None, None)
+    result.stdout.fnmatch_lines(["*::test_b_health*", "*::test_a_task_is_entered*"])
