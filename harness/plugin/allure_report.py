@@ -10,7 +10,7 @@ import pytest
 from harness.environment import Environment
 from harness.observation import AwsObservation, Observation
 from harness.plugin import outcome
-from harness.plugin.run import OBSERVED, RUN, Run
+from harness.plugin.run import RUN, Run
 from harness.reports import exchange
 from harness.reports.handoff import pasting
 from harness.signatures import evidence
@@ -67,11 +67,6 @@ def label_verdict(result: CheckResult) -> None:
     for sightings in result.sightings.values():
         for sighting in sightings:
             allure.dynamic.label("signature", sighting.signature)
-
-
-def observed_by(item: pytest.Item) -> list[Observation]:
-    """Return what the check has observed so far."""
-    return item.stash.get(OBSERVED, [])
 
 
 def _text(name: str, body: str) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 
 from harness.environment import Environment
 from harness.observation import Observation
 from harness.plugin import progress
-from harness.plugin.run import OBSERVED, RUN, Blocked
+from harness.plugin.run import RUN, Blocked
 from harness.specs import Probe
 
+PROBES = pytest.StashKey[list[Probe]]()
 Check = TypeVar("Check", bound=Callable[..., None])
 Declared = Callable[..., Probe | Mapping[str, Probe]]
 
@@ -29,15 +30,17 @@ def probe(declared: Declared, *, must_answer: bool = False) -> Any:
 
     def observe(request: pytest.FixtureRequest) -> Observation | dict[str, Observation]:
         parameters = {name: request.getfixturevalue(name) for name in _parameters(declared)}
-        run = request.config.stash[RUN]
-        asked = declared(run.environment, **parameters)
+        config = request.config
+        asked = declared(config.stash[RUN].environment, **parameters)
         if isinstance(asked, Mapping):
-            return {k: _observation(request, each, must_answer) for k, each in asked.items()}
-        return _observation(request, asked, must_answer)
+            return {k: _observation(config, each, must_answer) for k, each in asked.items()}
+        return _observation(config, asked, must_answer)
 
     observe.__declared__ = declared  # type: ignore[attr-defined]
     observe.__doc__ = declared.__doc__
-    return pytest.fixture(name=declared.__name__)(observe)
+    # An observation is the same for every check of the run; parameters are each check's own.
+    scope: Literal["function", "session"] = "function" if _parameters(declared) else "session"
+    return pytest.fixture(name=declared.__name__, scope=scope)(observe)
 
 
 def symptom(failure: str, *signatures: str) -> pytest.MarkDecorator:
@@ -52,7 +55,13 @@ def cause(check: Check) -> Check:
 
 
 def declared_probes(item: pytest.Item, environment: Environment) -> list[Probe]:
-    """Return the probes that ``item`` needs. Raises MissingSetting."""
+    """Return the probes that ``item`` needs; worked out once. Raises MissingSetting."""
+    if PROBES not in item.stash:
+        item.stash[PROBES] = _declared_probes(item, environment)
+    return item.stash[PROBES]
+
+
+def _declared_probes(item: pytest.Item, environment: Environment) -> list[Probe]:
     definitions = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     found: list[Probe] = []
@@ -73,9 +82,8 @@ def _parameters(declared: Declared) -> list[str]:
     return list(inspect.signature(declared).parameters)[1:]
 
 
-def _observation(request: pytest.FixtureRequest, asked: Probe, must_answer: bool) -> Observation:
-    seen = progress.observation(request.config, request.config.stash[RUN], asked)
-    request.node.stash.setdefault(OBSERVED, []).append(seen)
+def _observation(config: pytest.Config, asked: Probe, must_answer: bool) -> Observation:
+    seen = progress.observation(config, config.stash[RUN], asked)
     if seen.failure is not None and (must_answer or seen.failure.unjudgeable):
         raise Blocked(str(seen.failure.message), seen.failure.remedy, seen.failure.kind)
     return seen

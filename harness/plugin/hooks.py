@@ -186,7 +186,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     if RUN in item.config.stash and outcome.role(item):
         started = item.config.stash[RUN]
-        allure_report.attach(started, allure_report.observed_by(item))
+        allure_report.attach(started, outcome.observed_by(item))
     try:
         return (yield)
     except CannotJudge as error:

@@ -12,7 +12,9 @@ from harness.diagnosis import Graph
 from harness.environment import Severity
 from harness.expect import CannotJudge, NoAnswer
 from harness.finding import CauseFound
-from harness.plugin.run import OBSERVED, Blocked
+from harness.observation import Observation
+from harness.plugin.declare import PROBES
+from harness.plugin.run import RUN, Blocked
 from harness.signatures import Sighting, sightings
 from harness.verdicts import CheckResult, Status
 
@@ -61,7 +63,7 @@ def result(
     """Return how the check went, from the phase that decided it."""
     error = call.excinfo.value if call.excinfo else None
     status = _status(call.when, error)
-    observed = item.stash.get(OBSERVED, [])
+    observed = observed_by(item)
     return CheckResult(
         id=check_id(item),
         role=role(item) or "symptom",
@@ -77,6 +79,12 @@ def result(
         sightings=_sightings(item, catalogue) if status is Status.FAILED else {},
         duration_ms=round(call.duration * 1000, 3),
     )
+
+
+def observed_by(item: pytest.Item) -> list[Observation]:
+    """Return what was observed for a check."""
+    observer = item.config.stash[RUN].observer
+    return [observer.observation(probe) for probe in item.stash.get(PROBES, [])]
 
 
 def _status(when: str, error: BaseException | None) -> Status:
@@ -98,7 +106,7 @@ def _message(error: BaseException | None) -> str:
 
 
 def _sightings(item: pytest.Item, catalogue: Catalogue) -> dict[str, tuple[Sighting, ...]]:
-    observed = item.stash.get(OBSERVED, [])
+    observed = observed_by(item)
     return {
         failure: sightings([catalogue[failure].signature(name) for name in names], observed)
         for failure, names in failures(item).items()

@@ -67,7 +67,6 @@ class Run:
 
 
 RUN = pytest.StashKey[Run]()
-OBSERVED = pytest.StashKey[list[Observation]]()
 
 
 def load(name: str, variables: Mapping[str, str] = os.environ) -> tuple[Environment, Credentials]:
