@@ -4,6 +4,8 @@ SCENARIO ?=
 ARGS ?=
 FAILURE ?=
 RUN ?=
+REVISION ?=
+BUDGET ?=
 SERVE ?=
 A ?=
 B ?=
@@ -15,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate bundle compare report matrix drills lab lint unit
+.PHONY: help setup reproduce check test validate gate bundle compare report matrix drills lab lint unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +36,9 @@ test: .venv/.installed ## every check on one environment: ENV=local|dev|prod [SC
 validate: .venv/.installed ## is one documented failure fixed? FAILURE=… ENV=… [ARGS="--wait 15m"]
 	@$(if $(FAILURE),,echo "make validate: name the failure: make validate FAILURE=<id> ENV=$(ENV); failures/ has: $(notdir $(basename $(wildcard failures/*.yaml)))" >&2; exit 4)
 	$(PYTEST) --env $(ENV) --validate $(FAILURE) --tb no -q $(ARGS)
+
+gate: .venv/.installed ## after a deployment: wait for it, then what blocks: ENV=… [REVISION=…] [BUDGET=120s]
+	$(PYTEST) --env $(ENV) --gate $(if $(REVISION),--revision $(REVISION)) $(if $(BUDGET),--budget $(BUDGET)) --tb no -q $(ARGS)
 
 bundle: .venv/.installed ## the evidence that the infrastructure team asks for, in one folder and one zip: ENV=… [ARGS=…]
 	$(PY) -m harness bundle --env $(ENV) $(ARGS)

@@ -141,9 +141,13 @@ class Limits(_Section, frozen=True, kw_only=True):
 
 
 class Policy(_Section, frozen=True, kw_only=True):
-    """What a run must have judged: a blocked check of these severities fails the run."""
+    """What decides: a blocked check of the severities in ``must_judge`` fails a run.
+
+    ``blocks`` are the severities whose checks the gate runs: a failed one stops a deployment.
+    """
 
     must_judge: tuple[Severity, ...] = ("p0",)
+    blocks: tuple[Severity, ...] = ("p0", "p1")
 
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

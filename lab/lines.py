@@ -37,6 +37,8 @@ class LineServer:
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
+    # Who finds the queue full is told EAGAIN, and a task asks for all of its probes at once.
+    request_queue_size = 256
 
 
 def _converse(connection: Any, answer: Answer) -> None:

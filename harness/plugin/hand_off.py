@@ -31,15 +31,18 @@ def observations(config: pytest.Config, started: Run) -> dict[str, Observation]:
     return recorder.read(replayed or started.folder / OBSERVATIONS)
 
 
-def write(config: pytest.Config, started: Run, results: Results, facts: RunFacts) -> None:
-    """Write ``handoff.md`` and ``handoff.html`` into the run's folder.
+def write(
+    config: pytest.Config, started: Run, results: Results, facts: RunFacts
+) -> handoff.HandOff | None:
+    """Write ``handoff.md`` and ``handoff.html`` into the run's folder; returns what they say.
 
     A defect of the document is told, and does not cost the run its result.
     """
     try:
-        _write(config, started, results, facts)
+        return _write(config, started, results, facts)
     except Exception as error:
         config.stash[UNWRITTEN] = _place(error)
+        return None
 
 
 def _place(error: Exception) -> str:
@@ -48,7 +51,9 @@ def _place(error: Exception) -> str:
     return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
 
 
-def _write(config: pytest.Config, started: Run, results: Results, facts: RunFacts) -> None:
+def _write(
+    config: pytest.Config, started: Run, results: Results, facts: RunFacts
+) -> handoff.HandOff:
     ended, replayed = time.time(), config.getoption("--replay")
     record: Path = replayed or started.folder / OBSERVATIONS
     observations, times = recorder.read(record), config.getoption("--samples")
@@ -72,6 +77,7 @@ def _write(config: pytest.Config, started: Run, results: Results, facts: RunFact
     most = 1 + max(map(len, samples.values()), default=0)
     document = handoff.build(sources, replayed=replayed is not None, samples=most)
     handoff.write(started.folder, document, started.redactor)
+    return document
 
 
 def _changes(found: Comparison | None) -> list[str] | None:

@@ -20,11 +20,13 @@ from harness.observation import FailureKind
 from harness.plugin import (
     allure_report,
     broker,
+    gate,
     hand_off,
     interruption,
     memory,
     options,
     outcome,
+    publish,
     run,
     selection,
     since,
@@ -52,6 +54,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Wait until a failure is fixed, if that is asked for: each attempt is a run of its own."""
     try:
         validate.check_options(config)
+        gate.check_options(config)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     if seconds := config.getoption("--wait"):
@@ -80,13 +83,14 @@ def _configure(config: pytest.Config, name: str) -> None:
     given: dict[str, str] | None = getattr(config, "workerinput", {}).get(WORKER_INPUT)
     folder = Path(given["folder"]) if given else run.new_folder(_reports(config), name)
     redactor, closing = Redactor.from_variables(os.environ), contextlib.ExitStack()
+    clients = None
     if given:
         observer: Observer = broker.RemoteObserver(given["broker"])
     elif replay := config.getoption("--replay"):
         observer = Replay(replay)
     else:
         observing = run.observing(tested, credentials, folder, redactor)
-        observer = closing.enter_context(observing)
+        observer, clients = closing.enter_context(observing)
     documented = run.load_catalogue()
     waivers.require_known(tested, documented)
     config.stash[RUN] = Run(
@@ -98,6 +102,7 @@ def _configure(config: pytest.Config, name: str) -> None:
         folder=folder,
         observer=observer,
         closing=closing,
+        clients=clients,
     )
     # Filters are the whole process's, and probes run beside the checks: a warning of a library
     # that a probe is just importing must not be taken for an answer of the platform.
@@ -144,6 +149,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return terminal.header(started, given) if started else []
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Judge a deployment once it is there: wait for it, before anything is observed."""
+    gate.wait(session)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     checks = [item for item in items if outcome.role(item)]
     selection.require_well_formed(config, checks)
@@ -154,6 +165,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         selection.deselect_inapplicable(config, items)
         validate.deselect_others(config, items)
         selection.soonest_first(config.stash[RUN], items)
+        gate.select(config, items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -241,7 +253,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     waived = waiving.applied(started, results)
     run_json.write(started.folder, facts, results.checks, judgements, diagnosis, waived)
     since.write(config, started.folder)
-    hand_off.write(config, started, results, facts)
+    document = hand_off.write(config, started, results, facts)
+    publish.publish(config, started, results, document)
     run.link_latest(started.folder)
     told = conclude.Conclusion(
         environment=started.environment,
@@ -290,6 +303,7 @@ def pytest_terminal_summary(
             observed = hand_off.observations(config, started)
             found = validate.answer(started, results, failure, observed)
             validate.show(terminalreporter, found)
+        publish.show(terminalreporter, started, results)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.plugin import validate
+from harness.plugin import gate, validate
 
 MAX_SAMPLES = 1000
 MARKERS = (
@@ -55,6 +55,19 @@ def add(parser: pytest.Parser) -> None:
         "latencies in the hand-off (default: 1; the environment's limits hold)",
     )
     validate.add_options(group)
+    gate.add_options(group)
+    group.addoption(
+        "--metrics",
+        metavar="FILE",
+        type=Path,
+        help="write verdicts and latencies to FILE, as Prometheus reads them (textfile collector)",
+    )
+    group.addoption(
+        "--junit",
+        metavar="FILE",
+        dest="xmlpath",
+        help="the same as --junit-xml (default: junit.xml in the run's folder)",
+    )
     group.addoption(
         "--reports",
         metavar="FOLDER",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from _pytest.outcomes import Skipped
@@ -54,6 +55,7 @@ class Run:
     folder: Path
     observer: Observer
     closing: contextlib.ExitStack
+    clients: apart.AnyClients | None = None
     started: float = field(default_factory=time.time)
 
     @property
@@ -113,10 +115,17 @@ def load_graph() -> Graph:
     return diagnosis.load(ROOT / "causes" / "platform.yaml")
 
 
+class Observing(NamedTuple):
+    """Who observes, and the clients of AWS that it has, if the environment is on AWS."""
+
+    collector: Collector
+    clients: apart.AnyClients | None
+
+
 @contextlib.contextmanager
 def observing(
     tested: Environment, credentials: Credentials, folder: Path, redactor: Redactor
-) -> Iterator[Collector]:
+) -> Iterator[Observing]:
     """A collector that asks the environment itself, and records what it sees in ``folder``."""
     with contextlib.ExitStack() as closing:
         clients: apart.AnyClients | None = None
@@ -135,7 +144,7 @@ def observing(
 
         collector = Collector(asking, finished)
         try:
-            yield collector
+            yield Observing(collector, clients)
         finally:
             collector.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from lab.ecs.model import Deployment, Service, Task
@@ -198,6 +199,7 @@ def _container(item: Task) -> dict[str, Any]:
         "taskArn": item.arn,
         "name": item.container["name"],
         "image": item.container["image"],
+        "imageDigest": _digest(item.container["image"]) if item.started_at else None,
         "runtimeId": f"{item.id}-{item.runtime_number}" if item.process else None,
         "lastStatus": _container_status(item),
         "exitCode": item.exit_code,
@@ -208,6 +210,11 @@ def _container(item: Task) -> dict[str, Any]:
         "cpu": "0",
     }
     return _known(shown)
+
+
+def _digest(image: str) -> str:
+    """What a registry would say of an image: the same for the same one, and no other's."""
+    return f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
 
 
 def _container_status(item: Task) -> str:

@@ -43,12 +43,18 @@ def as_html(handoff: HandOff) -> str:
     return _render("handoff.html.j2", handoff)
 
 
-def _render(template: str, handoff: HandOff) -> str:
+def as_summary(handoff: HandOff, answer: str) -> str:
+    """Return what a pipeline's page shows of a run: verdicts, root causes, the picture."""
+    return _render("summary.md.j2", handoff, answer)
+
+
+def _render(template: str, handoff: HandOff, answer: str = "") -> str:
     return (
         _templates()
         .get_template(template)
         .render(
             h=handoff,
+            answer=answer,
             titles={f.id: f.title for f in handoff.failures},
             drawing=drawing(handoff.picture),
         )

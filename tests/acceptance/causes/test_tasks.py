@@ -9,17 +9,11 @@ from harness.environment import Environment
 from harness.finding import Finding, aws, require
 from harness.observation import AwsObservation
 from harness.plugin.declare import cause
+from harness.rollout import GIVEN_UP
 from tests.acceptance.causes import revising
 
 SERVICES = ("api", "mlflow", "auth")
 BY_ITSELF = ("TaskFailedToStart", "EssentialContainerExited")
-GIVEN_UP = (
-    "STOPPED",
-    "ROLLBACK_REQUESTED",
-    "ROLLBACK_IN_PROGRESS",
-    "ROLLBACK_SUCCESSFUL",
-    "ROLLBACK_FAILED",
-)
 every_service = pytest.mark.parametrize("name", SERVICES)
 
 

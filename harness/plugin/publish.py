@@ -1,0 +1,59 @@
+"""A run's result for those who do not read its folder: a pipeline's page, and Prometheus."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.plugin import gate, hand_off
+from harness.plugin.results import Results
+from harness.plugin.run import Run
+from harness.reports import pipeline
+from harness.reports.handoff import HandOff, rendering
+
+UNWRITTEN = pytest.StashKey[str]()
+METRICS = "metrics.prom"
+
+
+def publish(
+    config: pytest.Config, started: Run, results: Results, document: HandOff | None
+) -> None:
+    """Write the step's summary and the metrics, where they are asked for."""
+    if document is not None and pipeline.is_asked_for():
+        answer = gate.answer(config, document.exit_code) if config.getoption("--gate") else ""
+        clean = started.redactor.clean(document)
+        pipeline.summarise(rendering.as_summary(clean, started.redactor.text(answer)))
+    if path := _metrics(config, started):
+        try:
+            _write_metrics(config, started, results, path)
+        except UsageError as error:
+            # What was observed and judged is written; this is said beside it.
+            config.stash[UNWRITTEN] = str(error)
+
+
+def _metrics(config: pytest.Config, started: Run) -> Path | None:
+    asked: Path | None = config.getoption("--metrics")
+    return asked or (started.folder / METRICS if config.getoption("--gate") else None)
+
+
+def _write_metrics(config: pytest.Config, started: Run, results: Results, path: Path) -> None:
+    from harness.reports import metrics
+
+    observed = hand_off.observations(config, started).values()
+    judged = results.judgements(started.catalogue), results.checks
+    metrics.write(path, started.environment.name, time.time(), judged, observed)
+
+
+def show(reporter: pytest.TerminalReporter, started: Run, results: Results) -> None:
+    """Write the annotations, and the gate's answer last."""
+    config = reporter.config
+    if problem := config.stash.get(UNWRITTEN, None):
+        reporter.write_line(problem, red=True)
+    for line in pipeline.errors(results.diagnosis(started).root_causes):
+        reporter.write_line(started.redactor.text(line))
+    if config.getoption("--gate"):
+        code = int(reporter._session.exitstatus) if reporter._session else 0
+        reporter.write_line(gate.answer(config, code), bold=True, green=code == 0, red=code != 0)
