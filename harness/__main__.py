@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import env_file, environment, exit_codes
-from harness.aws import credentials
+from harness.aws import credentials, iam_policy
 from harness.aws.client import Clients
 from harness.bundle.source import Source
 from harness.errors import MissingCredential, MissingSetting, UsageError
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str]) -> int:
     made.add_argument("--within", type=float, default=60.0, help="seconds in all (default: 60)")
     made.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
     made.set_defaults(run=_bundle)
+    made = commands.add_parser("iam-policy", help="write environments/iam-policy.json anew")
+    made.set_defaults(run=_iam_policy)
     report.add(commands)
     given = parser.parse_args(arguments)
     try:
@@ -77,6 +79,11 @@ def _bundle(given: argparse.Namespace) -> int:
     packed = bundle.write(folder, found, facts, Redactor.from_variables(os.environ))
     print(f"bundle: {folder}/index.md, packed as {packed}")
     return exit_codes.BLOCKED if any(each.lacking for each in found) else exit_codes.PASSED
+
+
+def _iam_policy(_given: argparse.Namespace) -> int:
+    print(iam_policy.write(ROOT / "environments"))
+    return exit_codes.PASSED
 
 
 def _tell(text: str) -> None:

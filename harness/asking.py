@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness import requirements, vantage
+from harness.audit import Audit
 from harness.aws.inventory import Inventory
 from harness.aws.sections import Reader
 from harness.collector import in_thread
@@ -44,10 +45,11 @@ class Asking:
         reach: Reach,
         way_in: vantage.WayIn | None,
         clients: Reader | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._environment, self._credentials = environment, credentials
         self._reach, self._way_in = reach, way_in
-        self._guard = Guard(environment.limits)
+        self._guard = Guard(environment.limits, audit)
         self._inventory = Inventory(environment, clients)
 
     async def ask(self, probe: Probe) -> Observation:

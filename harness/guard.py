@@ -1,36 +1,56 @@
-"""The guard: what may leave this process. Read-only, and within the budget of the run."""
+"""The guard: what may leave this process. Read-only, and within the budget of the run.
+
+AWS has its own list (`harness.aws.operations`), held against every call before it is signed.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from urllib.parse import urlsplit
 
+from harness.audit import Audit
 from harness.environment import Limits
 from harness.observation import Failure, FailureKind
-from harness.specs import ClientProbe, HttpProbe, Probe
+from harness.specs import (
+    AwsProbe,
+    ClientProbe,
+    ContractProbe,
+    HttpProbe,
+    PostgresProbe,
+    Probe,
+)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # POSTs that read: validating a key changes nothing at the auth service, a search nothing at MLflow.
-READ_ONLY_POSTS = ("/api/v1/keys/validate", "/experiments/search", "/runs/search")
+# Whole paths: what merely ends or begins so is another one.
+READ_ONLY_POSTS = re.compile(
+    r"/api/v1/keys/validate"
+    r"|(?:/api/mlflow|/mlflow)?/(?:api|ajax-api)/2\.0/mlflow/(?:experiments|runs|registered-models|"
+    r"model-versions)/search"
+)
+READ_ONLY_SESSION = "a read-only session with a statement time-out"
 
 
 class Guard:
     """Admits or refuses each probe before anything is sent. Used from one thread only."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, audit: Audit | None = None) -> None:
+        """``audit`` hears of everything that is admitted or refused here."""
+        self._limits, self._audit = limits, audit
         self._probes = 0
         self._per_host: Counter[str] = Counter()
 
     def refusal(self, probe: Probe) -> Failure | None:
         """Return why ``probe`` may not be sent, or None and count it against the budget."""
-        if isinstance(probe, HttpProbe) and not _reads_only(probe):
-            return Failure(
-                kind=FailureKind.NOT_PERMITTED,
-                message=f"{probe.method} {urlsplit(probe.url).path} is not a read-only request",
-                remedy="run with --allow-writes if this environment may be written to",
-            )
-        return self._over_budget(probe)
+        rule = _rule(probe)
+        refused = self._over_budget(probe) if rule else _not_read_only(probe)
+        # The control plane's sections are operations, which are entered one by one.
+        if self._audit is not None and not isinstance(probe, AwsProbe):
+            told = refused.message if refused else str(rule)
+            kind = str(probe.__struct_config__.tag)
+            self._audit(kind, probe.label, told, vantage=probe.vantage, performed=refused is None)
+        return refused
 
     def _over_budget(self, probe: Probe) -> Failure | None:
         self._probes += 1
@@ -45,10 +65,34 @@ class Guard:
         return None
 
 
-def _reads_only(probe: HttpProbe) -> bool:
-    if probe.method in SAFE_METHODS:
-        return True
-    return probe.method == "POST" and urlsplit(probe.url).path.endswith(READ_ONLY_POSTS)
+def _rule(probe: Probe) -> str | None:
+    """Return what admits a probe; None if nothing does."""
+    match probe:
+        case HttpProbe() | ClientProbe() if probe.method in SAFE_METHODS:
+            return f"{probe.method} is safe"
+        case HttpProbe() if probe.method == "POST" and _reads(probe.url):
+            return "a POST on the list of those that read"
+        case HttpProbe() | ClientProbe():
+            return None
+        case PostgresProbe():
+            return READ_ONLY_SESSION
+        case ContractProbe():
+            return "code of a checkout, run on this machine"
+        case _:
+            return "it only looks"
+
+
+def _reads(url: str) -> bool:
+    return READ_ONLY_POSTS.fullmatch(urlsplit(url).path) is not None
+
+
+def _not_read_only(probe: Probe) -> Failure:
+    assert isinstance(probe, HttpProbe | ClientProbe)
+    return Failure(
+        kind=FailureKind.NOT_PERMITTED,
+        message=f"{probe.method} {urlsplit(probe.url).path} is not a read-only request",
+        remedy="no check of an environment may write to it: use a request that only reads",
+    )
 
 
 def _exhausted(what: str, setting: str, limit: int) -> Failure:

@@ -17,6 +17,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
+from harness.audit import Audit
 from harness.aws.client import Clients
 from harness.observation import FailureKind
 from harness.probes.stage import StageError
@@ -101,16 +102,16 @@ AnyClients = Clients | ClientsApart
 
 
 @contextlib.contextmanager
-def clients(region: str, timeout: float) -> Iterator[AnyClients]:
+def clients(region: str, timeout: float, audit: Audit | None = None) -> Iterator[AnyClients]:
     """Give clients in a process of their own; in this one if it has threads already."""
     # What another thread holds at a fork, nobody ever lets go of.
     if threading.active_count() > 1 or not hasattr(os, "fork"):
-        yield Clients(region, timeout)
+        yield Clients(region, timeout, audit)
         return
     here, there = Pipe()
     if (process := os.fork()) == 0:
         here.close()
-        _be(there, Clients(region, timeout))
+        _be(there, Clients(region, timeout, audit))
     there.close()
     try:
         yield ClientsApart(here)

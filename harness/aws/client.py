@@ -11,27 +11,23 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from harness.aws import credentials
+from harness.audit import Audit
+from harness.aws import credentials, operations
 from harness.observation import FailureKind
 from harness.probes.stage import StageError
 
-READ_ONLY = frozenset({"describe", "list", "get", "discover", "lookup", "filter", "download"})
-# GetSecretValue and GetParameter give secrets away: metadata is always enough here.
-NEVER = frozenset({"get_secret_value", "get_parameter", "get_parameters"})
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 INVALID = ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch")
 MAKE_ATTEMPTS = 20
-# Where the action is not called as the operation is.
-IAM_ACTIONS = {("s3", "list_objects_v2"): "s3:ListBucket"}
-IAM_PREFIX = {"elbv2": "elasticloadbalancing", "logs": "logs"}
 
 
 class Clients:
     """boto3 clients of one region, each made once. Safe to use from several threads."""
 
-    def __init__(self, region: str, timeout: float) -> None:
-        self._region, self._timeout = region, timeout
+    def __init__(self, region: str, timeout: float, audit: Audit | None = None) -> None:
+        """``timeout`` in seconds, for each connection and each answer; ``audit`` hears of calls."""
+        self._region, self._timeout, self._audit = region, timeout, audit
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._session: Any = None
@@ -41,7 +37,7 @@ class Clients:
 
         Raises StageError: NOT_PERMITTED names the IAM action, AWS_ERROR carries AWS's own words.
         """
-        _require_read_only(service, operation)
+        _require_allowed(service, operation, self._audit)
         return _translating(
             service, operation, lambda: _pages(self.client(service), operation, parameters)
         )
@@ -51,7 +47,7 @@ class Clients:
 
         Raises StageError.
         """
-        _require_read_only(service, operation)
+        _require_allowed(service, operation, self._audit)
 
         def ask() -> dict[str, Any]:
             call = getattr(self.client(service), operation)
@@ -75,7 +71,7 @@ class Clients:
         from botocore.config import Config
 
         if self._session is None:
-            self._session = credentials.session(self._region)
+            self._session = credentials.session(self._region, guard(self._audit))
         config = Config(
             connect_timeout=self._timeout,
             read_timeout=self._timeout,
@@ -86,10 +82,32 @@ class Clients:
         return self._session.client(service, config=config)
 
 
-def _require_read_only(service: str, operation: str) -> None:
-    if operation.partition("_")[0] not in READ_ONLY or operation in NEVER:
-        message = f"{service}:{operation} is not on the list of read operations"
-        raise StageError(FailureKind.NOT_PERMITTED, message)
+def guard(audit: Audit | None) -> Callable[..., None]:
+    """Return a handler of botocore's events: only an allowed operation goes on to be signed."""
+
+    def admit(model: Any, **_event: Any) -> None:
+        service, name = str(model.service_model.service_name), str(model.name)
+        may = operations.may(service, name)
+        if audit is not None:
+            rule = "on the list of operations" if may else "not on the list of operations"
+            audit("aws", f"{service}:{name}", rule, vantage="runner", performed=may)
+        if not may:
+            raise _refused(service, name)
+
+    return admit
+
+
+def _require_allowed(service: str, operation: str, audit: Audit | None) -> None:
+    if not operations.may_read(service, operation):
+        if audit is not None:
+            what, rule = f"{service}:{operation}", "not on the list of operations"
+            audit("aws", what, rule, vantage="runner", performed=False)
+        raise _refused(service, operation)
+
+
+def _refused(service: str, operation: str) -> StageError:
+    message = f"{service}:{operation} is not on the list of read operations"
+    return StageError(FailureKind.NOT_PERMITTED, message)
 
 
 def _steadily(make: Callable[[], Any]) -> Any:
@@ -103,11 +121,8 @@ def _steadily(make: Callable[[], Any]) -> Any:
 
 def iam_action(service: str, operation: str) -> str:
     """Return the IAM action that permits an operation, as policies name it."""
-    if (service, operation) in IAM_ACTIONS:
-        return IAM_ACTIONS[service, operation]
-    words = "".join(word.capitalize() for word in operation.split("_"))
-    spelled = words.replace("Db", "DB") if service == "rds" else words
-    return f"{IAM_PREFIX.get(service, service)}:{spelled}"
+    found = operations.find(service, operation)
+    return found.permission if found else f"{service}:{operation}"
 
 
 def _pages(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:

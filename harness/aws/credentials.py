@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.errors import MissingCredential
@@ -29,10 +29,11 @@ def need(variables: Mapping[str, str] = os.environ) -> None:
         raise MissingCredential(*lack)
 
 
-def session(region: str) -> Any:
+def session(region: str, guard: Callable[..., None] | None = None) -> Any:
     """Return a boto3 session that does not ask the instance metadata address unless told to.
 
-    Elsewhere than on EC2 nobody answers there, and each attempt takes its time.
+    Elsewhere than on EC2 nobody answers there, and each attempt takes its time. ``guard`` is called
+    before anything of a call is made, signed or sent; what it raises ends the call.
     """
     import boto3
     import botocore.session
@@ -41,6 +42,8 @@ def session(region: str) -> Any:
 
     core = botocore.session.get_session()
     core.get_component("data_loader").file_loader = Models()
+    if guard is not None:
+        core.register("before-parameter-build", guard)
     if os.environ.get(METADATA_DISABLED, "true").lower() != "false":
         core.get_component("credential_provider").remove("iam-role")
     return boto3.Session(botocore_session=core, region_name=region)

@@ -16,6 +16,7 @@ from _pytest.outcomes import Skipped
 
 from harness import catalogue, diagnosis, environment
 from harness.asking import Asking
+from harness.audit import NAME, Audit
 from harness.aws import apart
 from harness.catalogue import Catalogue
 from harness.collector import Collector, Observer
@@ -128,13 +129,15 @@ def observing(
 ) -> Iterator[Observing]:
     """A collector that asks the environment itself, and records what it sees in ``folder``."""
     with contextlib.ExitStack() as closing:
+        audit = Audit(folder / NAME)
+        closing.callback(audit.close)
         clients: apart.AnyClients | None = None
         if tested.aws:
-            entered = apart.clients(tested.aws.region, tested.limits.deadline)
+            entered = apart.clients(tested.aws.region, tested.limits.deadline, audit)
             clients = closing.enter_context(entered)
         reach = Reach(tested.network, tested.tls)
         reach.check()
-        asking = Asking(tested, credentials, reach, _way_in(tested, clients), clients)
+        asking = Asking(tested, credentials, reach, _way_in(tested, clients), clients, audit)
         recorder = closing.enter_context(Recorder(folder / "observations.jsonl"))
 
         def finished(observation: Observation) -> Observation:

@@ -46,19 +46,19 @@ def aws(body: object, status: str = "200 OK") -> bytes:
 
 
 def test_it_answers_as_clients_in_this_process_do() -> None:
-    answer = aws({"clusterArns": ["arn:1"]})
+    answer = aws({"taskArns": ["arn:1"]})
     with servers.serving(servers.answering(answer, [])) as port:
         printed = told(
             """
             with apart.clients("us-east-1", 5.0) as clients:
-                print(type(clients).__name__, clients.read("ecs", "list_clusters"))
-                print(clients.entering().list_clusters())
+                print(type(clients).__name__, clients.read("ecs", "list_tasks"))
+                print(clients.entering().list_tasks())
             """,
             AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",
         )
     assert printed.splitlines() == [
-        "ClientsApart {'clusterArns': ['arn:1']}",
-        "{'clusterArns': ['arn:1']}",
+        "ClientsApart {'taskArns': ['arn:1']}",
+        "{'taskArns': ['arn:1']}",
     ]
 
 
@@ -70,7 +70,7 @@ def test_errors_keep_their_kind_their_words_and_their_remedy() -> None:
             """
             with apart.clients("us-east-1", 5.0) as clients:
                 try:
-                    clients.read("ecs", "list_clusters")
+                    clients.read("ecs", "list_tasks")
                 except StageError as error:
                     print(error.failure.kind, error.failure.message, error.failure.remedy)
                 from botocore.exceptions import ClientError
@@ -82,8 +82,8 @@ def test_errors_keep_their_kind_their_words_and_their_remedy() -> None:
             AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",
         )
     first, second = printed.splitlines()
-    assert first.startswith("not-permitted ecs:ListClusters: AccessDeniedException: said by AWS")
-    assert "allow ecs:ListClusters" in first
+    assert first.startswith("not-permitted ecs:ListTasks: AccessDeniedException: said by AWS")
+    assert "allow ecs:ListTasks" in first
     assert second == "AccessDeniedException"
 
 
@@ -122,12 +122,14 @@ def test_questions_end_with_the_process_that_would_answer() -> None:
                 return child
             os.fork = fork
             with apart.clients("us-east-1", 20.0) as clients:
-                threading.Timer(0.5, lambda: os.kill(child, signal.SIGKILL)).start()
+                ending = threading.Timer(0.5, lambda: os.kill(child, signal.SIGKILL))
+                ending.start()
                 for _ in range(2):
                     try:
-                        clients.read("ecs", "list_clusters")
+                        clients.read("ecs", "list_tasks")
                     except StageError as error:
                         print(error.failure.kind, error.failure.message)
+                ending.join()
             """,
             AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",
         )

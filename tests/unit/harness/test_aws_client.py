@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import botocore.endpoint
 import pytest
 
+from harness import audit
+from harness.audit import Audit
 from harness.aws.client import Clients
 from harness.observation import Failure, FailureKind
 from harness.probes.stage import StageError
@@ -53,23 +56,23 @@ def failure_of(service: str, operation: str) -> Failure:
     [
         ("ExpiredTokenException", FailureKind.MISSING_CREDENTIAL, "sign in again"),
         ("UnrecognizedClientException", FailureKind.MISSING_CREDENTIAL, "AWS_PROFILE"),
-        ("AccessDeniedException", FailureKind.NOT_PERMITTED, "allow ecs:ListClusters"),
+        ("AccessDeniedException", FailureKind.NOT_PERMITTED, "allow ecs:ListTasks"),
     ],
 )
 def test_what_is_the_runners_own_lack_says_what_mends_it(
     monkeypatch: pytest.MonkeyPatch, code: str, kind: FailureKind, remedy: str
 ) -> None:
     with refusing(monkeypatch, code, "said by AWS"):
-        failure = failure_of("ecs", "list_clusters")
+        failure = failure_of("ecs", "list_tasks")
     assert (failure.kind, failure.unjudgeable) == (kind, True)
     assert remedy in str(failure.remedy)
-    assert "ecs:ListClusters" in failure.message
+    assert "ecs:ListTasks" in failure.message
     assert "said by AWS" in failure.message
 
 
 def test_what_aws_says_of_the_platform_is_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
     with refusing(monkeypatch, "ClusterNotFoundException", "Cluster not found."):
-        failure = failure_of("ecs", "list_services")
+        failure = failure_of("ecs", "list_tasks")
     assert (failure.kind, failure.unjudgeable) == (FailureKind.AWS_ERROR, False)
     assert "ClusterNotFoundException: Cluster not found." in failure.message
 
@@ -78,7 +81,7 @@ def test_an_endpoint_that_cannot_be_reached_is_the_runners_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{servers.unused_port()}")
-    failure = failure_of("ecs", "list_clusters")
+    failure = failure_of("ecs", "list_tasks")
     assert (failure.kind, failure.unjudgeable) == (FailureKind.RUNNER_OFFLINE, True)
 
 
@@ -123,3 +126,23 @@ def test_a_client_is_made_while_the_environment_changes(monkeypatch: pytest.Monk
     monkeypatch.setattr(botocore.endpoint, "get_environ_proxies", going_through_the_environment)
     assert Clients(REGION, 1.0).client("sts").meta.service_model.service_name == "sts"
     assert not lost
+
+
+def test_the_guard_holds_for_clients_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    recorded = Audit(tmp_path / "audit.jsonl")
+    with aws(monkeypatch, "200 OK", {"taskArns": []}) as seen:
+        clients = Clients(REGION, 2.0, recorded)
+        with pytest.raises(StageError, match="ecs:UpdateService is not on the list"):
+            clients.client("ecs").update_service(service="api", desiredCount=0)
+        with pytest.raises(StageError, match="secretsmanager:GetSecretValue is not on the list"):
+            clients.client("secretsmanager").get_secret_value(SecretId="app")
+        assert seen == []
+        clients.read("ecs", "list_tasks")
+        assert len(seen) == 1
+    recorded.close()
+    entries = [(e.what, e.performed) for e in audit.read(tmp_path / "audit.jsonl")]
+    assert entries == [
+        ("ecs:UpdateService", False),
+        ("secretsmanager:GetSecretValue", False),
+        ("ecs:ListTasks", True),
+    ]
