@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import env_file, environment, exit_codes
+from harness import audit, env_file, environment, exit_codes
 from harness.aws import credentials, iam_policy
 from harness.aws.client import Clients
 from harness.bundle.source import Source
@@ -70,15 +70,27 @@ def _bundle(given: argparse.Namespace) -> int:
     if tested.aws is None:
         raise UsageError(f"environment {tested.name} has no aws section: there is nothing to ask")
     credentials.need()
-    clients = Clients(tested.need("aws.region"), timeout=tested.limits.deadline)
-    source = Source(clients, tested, given.hours)
-    here = given.reports / tested.name
-    found = bundle.collect(source, here / "latest", given.within, _tell)
+    here: Path = given.reports / tested.name
     folder = here / time.strftime("bundle-%Y%m%dT%H%M%SZ", time.gmtime())
+    asked = _audit(folder)
+    clients = Clients(tested.need("aws.region"), tested.limits.deadline, asked)
+    source = Source(clients, tested, given.hours)
+    found = bundle.collect(source, here / "latest", given.within, _tell)
     facts = {"environment": tested.name, "hours": given.hours}
     packed = bundle.write(folder, found, facts, Redactor.from_variables(os.environ))
     print(f"bundle: {folder}/index.md, packed as {packed}")
     return exit_codes.BLOCKED if any(each.lacking for each in found) else exit_codes.PASSED
+
+
+def _audit(folder: Path) -> audit.Audit:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return audit.Audit(folder / audit.NAME)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: the bundle cannot be written: {error.strerror}; "
+            "choose another place with --reports FOLDER"
+        ) from None
 
 
 def _iam_policy(_given: argparse.Namespace) -> int:

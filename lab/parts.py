@@ -96,6 +96,7 @@ class Parts:
         from lab.aws.permissions import Permissions
         from lab.aws.preload import preload
         from lab.aws.server import Endpoint
+        from lab.aws.trail import NAME, Trail
         from lab.vpc import Vpc
 
         preload()
@@ -111,6 +112,9 @@ class Parts:
         fidelity.filter_discovery_services(self._backends, self._hooks)
         fidelity.date_task_definitions(self._backends, self._hooks)
         self._hooks.gate(Permissions(self._backends, self._credentials.access_key).gate)
+        trail = Trail(self._logs / NAME, self._credentials.access_key)
+        self._ends(trail.close)
+        self._hooks.watch(trail.watch)
         self._start_followers()
         endpoint.start()
         self._ends(endpoint.close)

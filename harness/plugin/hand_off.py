@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import recorder
+from harness import audit, recorder
 from harness.collector import Collector
 from harness.observation import Observation
 from harness.plugin import since, waiving
@@ -72,6 +72,7 @@ def _write(
         observations=observations,
         samples=samples,
         changes=_changes(config.stash.get(since.SINCE, None)),
+        activity=audit.counted(record.with_name(audit.NAME)),
         waivers=waiving.lines(started, waiving.applied(started, results)),
     )
     most = 1 + max(map(len, samples.values()), default=0)

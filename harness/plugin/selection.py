@@ -93,4 +93,8 @@ def needed(session: pytest.Session, started: Run) -> tuple[list[Probe], list[str
                     requirements.check(probe, started.environment, started.credentials)
         except (MissingSetting, MissingCredential) as error:
             missing[str(error)] = None
+    if any(isinstance(probe, AwsProbe) for probe in probes.values()):
+        # Who was it that AWS answered? For whoever reads the result.
+        identity = AwsProbe(section="identity", deadline=started.environment.limits.deadline)
+        probes[identity.key] = identity
     return list(probes.values()), list(missing)

@@ -9,6 +9,7 @@ from harness.observation import AwsObservation, Observation
 from harness.specs import AwsProbe
 
 OBSERVATIONS = "observations.jsonl"
+IDENTITY = AwsProbe(section="identity", deadline=1).label
 SERVICES = AwsProbe(section="services", deadline=1).label
 
 
@@ -21,6 +22,16 @@ def revisions_in(observations: Iterable[Observation]) -> dict[str, str]:
         for each in observation.response.get("services", [])
         if each.get("taskDefinition")
     }
+
+
+def identity_in(observations: Iterable[Observation]) -> str:
+    """Return the ARN that AWS knew the suite by; empty if it was not asked."""
+    told = (
+        each.response.get("Arn", "")
+        for each in observations
+        if isinstance(each, AwsObservation) and each.label == IDENTITY
+    )
+    return str(next(told, ""))
 
 
 def vantage_points(observations: Mapping[str, Observation]) -> tuple[str, ...]:

@@ -108,6 +108,6 @@ def _handler() -> type:
         disable_nagle_algorithm = True
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Say nothing: the lab's audit has every call."""
+            """Say nothing: the lab's trail has every call."""
 
     return Handler

@@ -25,6 +25,8 @@ _AS_RDS = {
     "password_encryption": "scram-sha-256",
     "log_connections": "on",
     "log_disconnections": "on",
+    # More than RDS does by default: whether anybody wrote is asked of the lab.
+    "log_statement": "mod",
     "log_line_prefix": "%t:%r:%u@%d:[%p]:",
     "log_timezone": "UTC",
     "timezone": "UTC",

@@ -8,6 +8,7 @@ from collections import Counter
 from harness.catalogue import DocumentedFailure
 from harness.diagnosis import WRONG, RootCause
 from harness.observation import AwsObservation, Observation
+from harness.reports.deployment import identity_in
 from harness.reports.handoff import deployed, evidence, metrics, pasting, picture
 from harness.reports.handoff.model import (
     Action,
@@ -32,13 +33,13 @@ def build(sources: Sources, *, replayed: bool = False, samples: int = 1) -> Hand
     failures = tuple(_failure(sources, judgement, causes) for judgement in sources.judgements)
     lines = [command.line for failure in failures for command in failure.reproduction]
     lines += [line for cause in causes for line in cause.mend]
-    aws = tested.aws
     return HandOff(
         run=sources.facts.run,
         environment=tested.name,
         description=tested.description,
         registry=tested.registry.url,
-        platform=f"ECS cluster {aws.cluster} in {aws.region}" if aws else "no AWS",
+        platform=_platform(sources),
+        activity=_activity(sources),
         started=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(sources.facts.started)),
         duration_s=round(sources.duration_s, 1),
         exit_code=sources.facts.exit_code,
@@ -71,6 +72,20 @@ def build(sources: Sources, *, replayed: bool = False, samples: int = 1) -> Hand
         waivers=tuple(sources.waivers),
         counts=dict(sorted(Counter(str(check.status) for check in sources.checks).items())),
     )
+
+
+def _platform(sources: Sources) -> str:
+    aws, who = sources.environment.aws, identity_in(sources.observations.values())
+    if aws is None:
+        return "no AWS"
+    return f"ECS cluster {aws.cluster} in {aws.region}" + (f", asked as {who}" if who else "")
+
+
+def _activity(sources: Sources) -> str:
+    """Return what left the suite's machine, and what the guard kept back."""
+    done = [f"{many} {kind} from {place}" for place, kind, many, _ in sources.activity if many]
+    refused = sum(each[3] for each in sources.activity)
+    return f"{', '.join(done) or 'nothing'}; refused by the guard: {refused or 'nothing'}"
 
 
 def _summary(sources: Sources) -> str:

@@ -229,6 +229,7 @@ class HandOff(_Part, frozen=True, kw_only=True):
     description: str
     registry: str
     platform: str
+    activity: str
     started: str
     duration_s: float
     exit_code: int

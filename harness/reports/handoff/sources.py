@@ -20,7 +20,8 @@ class Sources:
     """One run. ``samples`` are repeats by probe key, the judged observation not among them.
 
     ``changes`` are lines about the previous run; None if there is none to compare with.
-    ``waivers`` are lines about what is known and borne for a time.
+    ``waivers`` are lines about what is known and borne for a time. ``activity``: vantage point,
+    kind, how much was asked, how much the guard refused.
     """
 
     facts: RunFacts
@@ -35,6 +36,7 @@ class Sources:
     samples: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
     changes: Sequence[str] | None = None
     waivers: Sequence[str] = ()
+    activity: Sequence[tuple[str, str, int, int]] = ()
 
     @cached_property
     def by_id(self) -> dict[str, CheckResult]:
