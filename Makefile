@@ -12,12 +12,14 @@ B ?=
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest
 SCENARIO_ARG = $(if $(SCENARIO),--scenario $(SCENARIO))
+# What is no pytest knows of the lab by its variables.
+LAB_ENV = $(if $(filter local,$(ENV)),eval "$$($(PY) -m lab env)" && )
 # MLflow imports in 2.3 s with its bytecode cached, in 6 s without.
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate gate bundle compare report matrix drills lab lint unit
+.PHONY: help setup reproduce check test validate gate doctor bundle compare report matrix drills lab lint unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +42,11 @@ validate: .venv/.installed ## is one documented failure fixed? FAILURE=… ENV=�
 gate: .venv/.installed ## after a deployment: wait for it, then what blocks: ENV=… [REVISION=…] [BUDGET=120s]
 	$(PYTEST) --env $(ENV) --gate $(if $(REVISION),--revision $(REVISION)) $(if $(BUDGET),--budget $(BUDGET)) --tb no -q $(ARGS)
 
+doctor: .venv/.installed ## is everything there that a run needs? credentials, permissions, network, clock: ENV=…
+	$(LAB_ENV)$(PY) -m harness doctor --env $(ENV) $(ARGS)
+
 bundle: .venv/.installed ## the evidence that the infrastructure team asks for, in one folder and one zip: ENV=… [ARGS=…]
-	$(PY) -m harness bundle --env $(ENV) $(ARGS)
+	$(LAB_ENV)$(PY) -m harness bundle --env $(ENV) $(ARGS)
 
 compare: .venv/.installed ## what changed between two runs: A=… B=… (folders below reports/)
 	$(PY) -m harness compare $(A) $(B)

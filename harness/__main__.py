@@ -36,6 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     made.add_argument("--within", type=float, default=60.0, help="seconds in all (default: 60)")
     made.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
     made.set_defaults(run=_bundle)
+    made = commands.add_parser("doctor", help="what a run would lack, and what to do about it")
+    made.add_argument("--env", required=True, metavar="NAME", help="a file in environments/")
+    made.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
+    made.set_defaults(run=_doctor)
     made = commands.add_parser("iam-policy", help="write environments/iam-policy.json anew")
     made.set_defaults(run=_iam_policy)
     report.add(commands)
@@ -91,6 +95,17 @@ def _audit(folder: Path) -> audit.Audit:
             f"{folder}: the bundle cannot be written: {error.strerror}; "
             "choose another place with --reports FOLDER"
         ) from None
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from harness import doctor
+
+    redactor, lacking = Redactor.from_variables(os.environ), 0
+    for line in doctor.examine(given.env, given.reports):
+        print(redactor.text(str(line)), flush=True)
+        lacking += not line.fine
+    print(f"{lacking or 'nothing'} to do")
+    return exit_codes.FAILED if lacking else exit_codes.PASSED
 
 
 def _iam_policy(_given: argparse.Namespace) -> int:

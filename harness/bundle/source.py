@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.aws.client import Clients
+from harness.aws.apart import AnyClients
 from harness.aws.sections import SECTIONS, At
 from harness.environment import Environment
 
@@ -19,7 +19,7 @@ MAX_BYTES = 4 * 1024 * 1024
 class Source:
     """Reads on behalf of the parts; each section once. Safe to use from several threads."""
 
-    clients: Clients
+    clients: AnyClients
     environment: Environment
     hours: int
     _sections: dict[str, dict[str, Any]] = field(default_factory=dict)
