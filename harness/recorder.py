@@ -18,12 +18,20 @@ class Recorder:
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
         self._lock = threading.Lock()
+        self.problem: OSError | None = None
 
     def __call__(self, observation: Observation) -> None:
         line = msgspec.json.encode(observation) + b"\n"
         with self._lock:
-            if not self._file.closed:
-                self._file.write(line)
+            # A full disk costs the record, not the judgement: what was seen is in memory as well.
+            if self._file.closed or self.problem is not None:
+                return
+            try:
+                written = self._file.write(line)
+                if written != len(line):
+                    self._file.write(line[written:])
+            except OSError as error:
+                self.problem = error
 
     def close(self) -> None:
         """Close the file; later observations are dropped."""

@@ -7,6 +7,7 @@ all others say something about the platform.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,21 @@ from harness.observation import FailureKind
 from harness.probes.stage import StageError
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
-EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+EXPIRED = ("ExpiredToken", "ExpiredTokenException")
+SKEWED = ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture")
+# How AWS words it where it has no code of its own for that.
+SIGNED_AT_ANOTHER_TIME = re.compile(r"[Ss]ignature (?:expired|not yet current)")
+THROTTLED = (
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "RequestThrottled",
+    "SlowDown",
+)
+BROKEN = ("InternalError", "InternalFailure", "InternalServerError", "ServerException",
+          "ServiceUnavailable", "ServiceUnavailableException")  # fmt: skip
 INVALID = ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch")
 MAKE_ATTEMPTS = 20
 
@@ -178,6 +193,15 @@ def _client_error(action: str, error: dict[str, Any]) -> StageError:
             f"allow {action} to this identity (environments/iam-policy.json has all that is needed)"
         )
         return StageError(FailureKind.NOT_PERMITTED, said, remedy)
+    if code in SKEWED or SIGNED_AT_ANOTHER_TIME.search(text):
+        remedy = "set this machine's clock (timedatectl set-ntp true): AWS goes by it"
+        return StageError(FailureKind.MISSING_CREDENTIAL, said, remedy)
+    if code in THROTTLED:
+        remedy = "run it again in a minute: this account asks AWS too much"
+        return StageError(FailureKind.BUDGET_EXHAUSTED, said, remedy)
+    if code in BROKEN:
+        remedy = "run it again in a minute; see AWS's own health page if it goes on"
+        return StageError(FailureKind.RUNNER_OFFLINE, said, remedy)
     if code in EXPIRED:
         return StageError(FailureKind.MISSING_CREDENTIAL, said, "sign in again: expired")
     if code in INVALID:

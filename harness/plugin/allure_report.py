@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import allure
@@ -70,4 +71,6 @@ def label_verdict(result: CheckResult) -> None:
 
 
 def _text(name: str, body: str) -> None:
-    allure.attach(body, name, allure.attachment_type.TEXT)
+    # A full disk must not fail a check.
+    with contextlib.suppress(OSError):
+        allure.attach(body, name, allure.attachment_type.TEXT)

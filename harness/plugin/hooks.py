@@ -230,8 +230,20 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
     return None
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Finish the run when everybody else has; a report that cannot be written is one message."""
+    try:
+        yield
+        _finish(session)
+    except (OSError, UsageError) as error:
+        if RUN not in session.config.stash:
+            raise
+        publish.note_unwritten(session.config, error)
+        session.exitstatus = exit_codes.INTERNAL_ERROR
+
+
+def _finish(session: pytest.Session) -> None:
     """Decide the exit code, and write what the run has to say."""
     config = session.config
     started, results = config.stash.get(RUN, None), config.stash.get(RESULTS, None)

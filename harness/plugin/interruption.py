@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run even where Python loses it.
+"""Ctrl-C and SIGTERM end a run even where Python loses them, with all that was seen written.
 
 A KeyboardInterrupt that comes up in a finalizer or a callback of the interpreter is only printed.
 So the session is told as well: it stops before the next check.
@@ -13,7 +13,7 @@ import pytest
 
 
 def watch(session: pytest.Session) -> None:
-    """Let SIGINT stop the session; nothing is changed where somebody else handles it already."""
+    """Let SIGINT and SIGTERM stop the session; what somebody else handles already stays theirs."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
 
@@ -22,9 +22,14 @@ def watch(session: pytest.Session) -> None:
         signal.default_int_handler(number, frame)
 
     signal.signal(signal.SIGINT, interrupt)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # A pipeline that cancels a step sends this one.
+        signal.signal(signal.SIGTERM, interrupt)
     session.config.add_cleanup(lambda: _restore(interrupt))
 
 
 def _restore(mine: object) -> None:
     if signal.getsignal(signal.SIGINT) is mine:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGTERM) is mine:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

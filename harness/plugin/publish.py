@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UsageError
 from harness.plugin import gate, hand_off
 from harness.plugin.results import Results
-from harness.plugin.run import Run
+from harness.plugin.run import RUN, Run
 from harness.reports import pipeline
 from harness.reports.handoff import HandOff, rendering
 
@@ -32,6 +32,16 @@ def publish(
         except UsageError as error:
             # What was observed and judged is written; this is said beside it.
             config.stash[UNWRITTEN] = str(error)
+
+
+def note_unwritten(config: pytest.Config, error: OSError | UsageError) -> None:
+    """Keep why the reports are not whole, for the terminal."""
+    folder = config.stash[RUN].folder
+    why = error.strerror if isinstance(error, OSError) else "what was recorded is not whole"
+    config.stash[UNWRITTEN] = (
+        f"{folder}: the reports cannot be written: {why}; make room, or choose another place with "
+        "--reports=FOLDER. What was judged is above; it is not in the reports"
+    )
 
 
 def _metrics(config: pytest.Config, started: Run) -> Path | None:

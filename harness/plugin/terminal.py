@@ -19,7 +19,7 @@ from harness.plugin.run import Run
 from harness.reports import causes, table
 from harness.reports.handoff import rendering
 from harness.specs import Probe
-from harness.verdicts import Judgement, Verdict
+from harness.verdicts import Judgement, Status, Verdict
 
 MIN_WIDTH = 80
 # The names of the variables that a run has from .env.
@@ -64,6 +64,9 @@ def summarise(
     _write_causes(reporter, results.diagnosis(started), width)
     reporter.section("documented failures")
     reporter.write(table.verdicts(judgements, width, reporter._tw.hasmarkup))
+    blocked = [check for check in results.checks if check.status is Status.BLOCKED]
+    for remedy in dict.fromkeys(check.remedy for check in blocked if check.remedy):
+        reporter.write_line(f"to judge what was blocked: {remedy}", yellow=True)
     reporter.write_line(f"reports: {shown(started.folder)}")
     reporter.write_line(_hand_off(reporter.config, started.folder))
     counted = Counter(check.status for check in results.checks)

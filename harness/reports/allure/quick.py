@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,9 @@ def write_quickly() -> None:
 def _write(folder: Path, item: Any) -> None:
     name = item.file_pattern.format(prefix=uuid.uuid4())
     data = asdict(item, filter=lambda _attribute, value: value or value is False)
-    # Renamed into place: who watches the folder never reads half a result.
+    # Renamed into place: who watches the folder never reads half a result. A full disk costs a
+    # result here, and must not cost the check; the run's end tells it.
     unfinished = folder / f".{name}"
-    unfinished.write_bytes(msgspec.json.encode(data))
-    unfinished.replace(folder / name)
+    with contextlib.suppress(OSError):
+        unfinished.write_bytes(msgspec.json.encode(data))
+        unfinished.replace(folder / name)

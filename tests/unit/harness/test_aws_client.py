@@ -57,6 +57,9 @@ def failure_of(service: str, operation: str) -> Failure:
         ("ExpiredTokenException", FailureKind.MISSING_CREDENTIAL, "sign in again"),
         ("UnrecognizedClientException", FailureKind.MISSING_CREDENTIAL, "AWS_PROFILE"),
         ("AccessDeniedException", FailureKind.NOT_PERMITTED, "allow ecs:ListTasks"),
+        ("RequestTimeTooSkewed", FailureKind.MISSING_CREDENTIAL, "set this machine's clock"),
+        ("ThrottlingException", FailureKind.BUDGET_EXHAUSTED, "again in a minute"),
+        ("ServerException", FailureKind.RUNNER_OFFLINE, "again in a minute"),
     ],
 )
 def test_what_is_the_runners_own_lack_says_what_mends_it(
