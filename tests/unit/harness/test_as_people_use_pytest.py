@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.harness import servers
 from tests.unit.harness.test_plugin import project, serve
+from tests.unit.harness.test_waivers import WITHOUT
 
 __all__ = ["project"]
 
@@ -54,9 +55,7 @@ def test_what_is_waited_for_is_told_while_it_is(
     monkeypatch.setattr("harness.plugin.progress.FIRST_AFTER_S", 0.2)
     with servers.serving(servers.silent) as port:
         monkeypatch.setenv("HOKUSAI_REGISTRY_URL", f"http://127.0.0.1:{port}")
-        result = project.runpytest_inprocess(
-            "--env", "dev", "-k", "health_answers", "-p", "no:allure_pytest"
-        )
+        result = project.runpytest_inprocess("--env", "dev", "-k", "health_answers", *WITHOUT)
     result.stdout.fnmatch_lines(
         [f"hokusai: waiting since 0 s for GET http://127.0.0.1:{port}/health from runner"]
     )

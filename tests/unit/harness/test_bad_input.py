@@ -18,6 +18,7 @@ import trustme
 
 from harness.__main__ import main
 from tests.unit.harness import servers
+from tests.unit.harness.test_waivers import WITHOUT
 
 ROOT = Path(__file__).parents[3]
 USAGE, BLOCKED, FAILED = 4, 6, 1
@@ -205,7 +206,7 @@ def test_a_wrong_environment_file_is_one_clear_message(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, text: str, told: str
 ) -> None:
     write(project, monkeypatch, text)
-    result = project.runpytest_inprocess("--env", "prod", "-p", "no:allure_pytest")
+    result = project.runpytest_inprocess("--env", "prod", *WITHOUT)
     said = result.stdout.str() + result.stderr.str()
     assert result.ret == USAGE
     assert re.search(told, said), said
