@@ -6,6 +6,8 @@ FAILURE ?=
 RUN ?=
 REVISION ?=
 BUDGET ?=
+REGION ?=
+CLUSTER ?=
 SERVE ?=
 A ?=
 B ?=
@@ -19,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate gate doctor bundle compare report matrix drills lab lint workflows unit
+.PHONY: help setup reproduce check test validate gate doctor init bundle compare report matrix drills lab lint workflows unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +46,9 @@ gate: .venv/.installed ## after a deployment: wait for it, then what blocks: ENV
 
 doctor: .venv/.installed ## is everything there that a run needs? credentials, permissions, network, clock: ENV=…
 	$(LAB_ENV)$(PY) -m harness doctor --env $(ENV) $(ARGS)
+
+init: .venv/.installed ## draft environments/<ENV>.yaml from what an AWS account has: ENV=… [REGION=…] [CLUSTER=…]
+	$(PY) -m harness init --env $(ENV) $(if $(REGION),--region $(REGION)) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 bundle: .venv/.installed ## the evidence that the infrastructure team asks for, in one folder and one zip: ENV=… [ARGS=…]
 	$(LAB_ENV)$(PY) -m harness bundle --env $(ENV) $(ARGS)

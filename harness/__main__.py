@@ -14,6 +14,7 @@ from harness.aws import credentials, iam_policy
 from harness.aws.client import Clients
 from harness.bundle.source import Source
 from harness.errors import MissingCredential, MissingSetting, UsageError
+from harness.probes.stage import StageError
 from harness.redaction import Redactor
 from harness.reports import compare, history
 from harness.reports.allure import command as report
@@ -40,6 +41,11 @@ def main(arguments: Sequence[str]) -> int:
     made.add_argument("--env", required=True, metavar="NAME", help="a file in environments/")
     made.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
     made.set_defaults(run=_doctor)
+    made = commands.add_parser("init", help="draft an environment file from an AWS account")
+    made.add_argument("--env", required=True, metavar="NAME", help="the new environment's name")
+    made.add_argument("--region", default=os.environ.get("AWS_REGION"), help="(AWS_REGION)")
+    made.add_argument("--cluster", help="the ECS cluster, if there are several")
+    made.set_defaults(run=_init)
     made = commands.add_parser("iam-policy", help="write environments/iam-policy.json anew")
     made.set_defaults(run=_iam_policy)
     report.add(commands)
@@ -106,6 +112,22 @@ def _doctor(given: argparse.Namespace) -> int:
         lacking += not line.fine
     print(f"{lacking or 'nothing'} to do")
     return exit_codes.FAILED if lacking else exit_codes.PASSED
+
+
+def _init(given: argparse.Namespace) -> int:
+    from harness import new_environment
+
+    if not given.region:
+        raise UsageError("init: name the region: REGION=us-east-1, or export AWS_REGION")
+    credentials.need()
+    clients, folder = Clients(given.region, timeout=15.0), ROOT / "environments"
+    try:
+        path = new_environment.write(folder, given.env, clients, given.region, given.cluster)
+    except StageError as error:
+        remedy = f" ({error.failure.remedy})" if error.failure.remedy else ""
+        raise UsageError(f"init: {error.failure.message}{remedy}") from None
+    print(f"{path}: fill in what says REQUIRED, then make doctor ENV={given.env}")
+    return exit_codes.PASSED
 
 
 def _iam_policy(_given: argparse.Namespace) -> int:
