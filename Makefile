@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate gate doctor init bundle compare report matrix drills lab lint workflows unit
+.PHONY: help setup reproduce check test validate gate doctor init bundle compare report cleanup matrix drills lab lint workflows unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ compare: .venv/.installed ## what changed between two runs: A=… B=… (folders
 
 report: .venv/.installed ## the Allure report of a run: ENV=… [RUN=…] [SERVE=1]
 	$(PY) -m harness report --env $(ENV) $(if $(RUN),--run $(RUN)) $(if $(SERVE),--serve)
+
+cleanup: .venv/.installed ## remove what write checks left behind after a crash: ENV=…
+	$(PY) -m harness cleanup --env $(ENV)
 
 matrix: .venv/.installed ## every fault against every check, in three labs at once: [ARGS="--pairs N --seed N"]
 	$(PYTEST) tests/matrix/test_matrix.py -n 3 --dist worksteal -p no:allure_pytest $(ARGS)

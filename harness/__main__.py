@@ -48,6 +48,10 @@ def main(arguments: Sequence[str]) -> int:
     made.set_defaults(run=_init)
     made = commands.add_parser("iam-policy", help="write environments/iam-policy.json anew")
     made.set_defaults(run=_iam_policy)
+    made = commands.add_parser("cleanup", help="remove what write checks left behind in a crash")
+    made.add_argument("--env", required=True, metavar="NAME", help="a file in environments/")
+    made.add_argument("--reports", type=Path, default=Path("reports"), metavar="FOLDER")
+    made.set_defaults(run=_cleanup)
     report.add(commands)
     given = parser.parse_args(arguments)
     try:
@@ -98,7 +102,7 @@ def _audit(folder: Path) -> audit.Audit:
         return audit.Audit(folder / audit.NAME)
     except OSError as error:
         raise UsageError(
-            f"{folder}: the bundle cannot be written: {error.strerror}; "
+            f"{folder}: the reports cannot be written: {error.strerror}; "
             "choose another place with --reports FOLDER"
         ) from None
 
@@ -128,6 +132,20 @@ def _init(given: argparse.Namespace) -> int:
         raise UsageError(f"init: {error.failure.message}{remedy}") from None
     print(f"{path}: fill in what says REQUIRED, then make doctor ENV={given.env}")
     return exit_codes.PASSED
+
+
+def _cleanup(given: argparse.Namespace) -> int:
+    from harness import cleanup
+
+    tested = environment.load(given.env, ROOT / "environments", os.environ)
+    secret = environment.credentials(os.environ)
+    secret.need_api_key()
+    folder = given.reports / tested.name / time.strftime("cleanup-%Y%m%dT%H%M%SZ", time.gmtime())
+    found = cleanup.remove(tested, secret, _audit(folder))
+    redactor = Redactor.from_variables(os.environ)
+    for line in cleanup.lines(found):
+        print(f"cleanup: {redactor.text(line)}")
+    return exit_codes.FAILED if found.stopped or found.left_behind else exit_codes.PASSED
 
 
 def _iam_policy(_given: argparse.Namespace) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from harness import requirements, vantage
+import msgspec
+
+from harness import journey, requirements, vantage
 from harness.audit import Audit
 from harness.aws.inventory import Inventory
 from harness.aws.sections import Reader
@@ -10,7 +12,13 @@ from harness.collector import in_thread
 from harness.environment import Credentials, Environment
 from harness.errors import MissingCredential, MissingSetting
 from harness.guard import Guard
-from harness.observation import DnsObservation, Failure, FailureKind, Observation
+from harness.observation import (
+    DnsObservation,
+    Failure,
+    FailureKind,
+    HttpObservation,
+    Observation,
+)
 from harness.probes import contract, http, names, tcp, tls
 from harness.probes.blank import unanswered
 from harness.probes.network import Reach
@@ -21,6 +29,7 @@ from harness.specs import (
     ContractProbe,
     DnsProbe,
     HttpProbe,
+    JourneyProbe,
     PostgresProbe,
     Probe,
     TcpProbe,
@@ -46,10 +55,13 @@ class Asking:
         way_in: vantage.WayIn | None,
         clients: Reader | None = None,
         audit: Audit | None = None,
+        *,
+        writes: bool = False,
     ) -> None:
+        """``writes`` allows the journey, and nothing else that writes."""
         self._environment, self._credentials = environment, credentials
         self._reach, self._way_in = reach, way_in
-        self._guard = Guard(environment.limits, audit)
+        self._guard = Guard(environment.limits, audit, writes=writes)
         self._inventory = Inventory(environment, clients)
 
     async def ask(self, probe: Probe) -> Observation:
@@ -67,8 +79,17 @@ class Asking:
                 return await self._dns(probe)
             case AwsProbe():
                 return await self._inventory.observe(probe)
+            case JourneyProbe():
+                return await journey.observe(probe, self.step)
             case _:
                 return await self._blocking(probe)
+
+    async def step(self, probe: HttpProbe) -> HttpObservation:
+        """Answer one request of a journey, unless the guard refuses it."""
+        if refused := self._guard.refusal(probe):
+            return HttpObservation(method=probe.method, url=probe.url, failure=refused)
+        seen = await http.observe(probe, self._reach, self._credentials)
+        return msgspec.structs.replace(seen, label=probe.label)
 
     async def ask_task(self, service: str, probes: list[Probe]) -> list[Observation]:
         """Answer probes inside a task, those that the guard admits."""

@@ -144,10 +144,12 @@ class Policy(_Section, frozen=True, kw_only=True):
     """What decides: a blocked check of the severities in ``must_judge`` fails a run.
 
     ``blocks`` are the severities whose checks the gate runs: a failed one stops a deployment.
+    ``writes`` runs the checks that write without ``--allow-writes``: for the lab.
     """
 
     must_judge: tuple[Severity, ...] = ("p0",)
     blocks: tuple[Severity, ...] = ("p0", "p1")
+    writes: bool = False
 
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

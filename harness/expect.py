@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, TypeVar
 
-from harness.observation import HttpObservation, Observation
+from harness.observation import HttpObservation, JourneyObservation, Observation
 from harness.probes.http import REFUSED
 from harness.signatures import evidence
 
@@ -77,4 +77,18 @@ def past_authentication(observation: HttpObservation) -> HttpObservation:
         raise CannotJudge(
             f"no form of the API key gets past authentication: {evidence(observation)}"
         )
+    return observation
+
+
+def journey_done(observation: JourneyObservation) -> JourneyObservation:
+    """Return the journey if it came to its end and left nothing. Raises NoAnswer, CannotJudge."""
+    __tracebackhide__ = True
+    last = next((s for s in observation.steps if s.failure or s.status != 200), None)
+    if last is not None:
+        past_authentication(last)
+    answered(observation)
+    seen = f": {evidence(last)}" if last is not None else ""
+    assert not observation.stopped, f"the journey stopped at {observation.stopped}{seen}"
+    left = ", ".join(observation.left_behind)
+    assert not left, f"{observation.name} was not removed whole ({left}){seen}; make cleanup"
     return observation

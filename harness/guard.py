@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 from harness.audit import Audit
 from harness.environment import Limits
+from harness.journey import NOT_ALLOWED
 from harness.observation import Failure, FailureKind
 from harness.specs import (
     AwsProbe,
     ClientProbe,
     ContractProbe,
     HttpProbe,
+    JourneyProbe,
     PostgresProbe,
     Probe,
 )
@@ -29,21 +31,36 @@ READ_ONLY_POSTS = re.compile(
     r"|(?:/api/mlflow|/mlflow)?/(?:api|ajax-api)/2\.0/mlflow/(?:experiments|runs|registered-models|"
     r"model-versions)/search"
 )
+# All that --allow-writes adds: the requests of the journey, which removes what it makes.
+JOURNEY = {
+    "POST": re.compile(
+        r"/api/mlflow/api/2\.0/mlflow/(?:experiments/(?:create|delete)|registered-models/create|"
+        r"runs/(?:create|delete|log-metric)|model-versions/create)"
+    ),
+    "PUT": re.compile(r"/api/mlflow/api/2\.0/mlflow-artifacts/artifacts/[\w/.-]+/model/note\.txt"),
+    "DELETE": re.compile(
+        r"/api/mlflow/api/2\.0/(?:mlflow/(?:registered-models|model-versions)/delete|"
+        r"mlflow-artifacts/artifacts/[\w/.-]+/model/note\.txt)"
+    ),
+}
 READ_ONLY_SESSION = "a read-only session with a statement time-out"
 
 
 class Guard:
     """Admits or refuses each probe before anything is sent. Used from one thread only."""
 
-    def __init__(self, limits: Limits, audit: Audit | None = None) -> None:
-        """``audit`` hears of everything that is admitted or refused here."""
-        self._limits, self._audit = limits, audit
+    def __init__(self, limits: Limits, audit: Audit | None = None, *, writes: bool = False) -> None:
+        """``audit`` hears of everything that is admitted or refused here.
+
+        ``writes`` admits the requests of the journey as well.
+        """
+        self._limits, self._audit, self._writes = limits, audit, writes
         self._probes = 0
         self._per_host: Counter[str] = Counter()
 
     def refusal(self, probe: Probe) -> Failure | None:
         """Return why ``probe`` may not be sent, or None and count it against the budget."""
-        rule = _rule(probe)
+        rule = _rule(probe) or (_writing_rule(probe) if self._writes else None)
         refused = self._over_budget(probe) if rule else _not_read_only(probe)
         # The control plane's sections are operations, which are entered one by one.
         if self._audit is not None and not isinstance(probe, AwsProbe):
@@ -74,6 +91,8 @@ def _rule(probe: Probe) -> str | None:
             return "a POST on the list of those that read"
         case HttpProbe() | ClientProbe():
             return None
+        case JourneyProbe():
+            return None
         case PostgresProbe():
             return READ_ONLY_SESSION
         case ContractProbe():
@@ -82,11 +101,24 @@ def _rule(probe: Probe) -> str | None:
             return "it only looks"
 
 
+def _writing_rule(probe: Probe) -> str | None:
+    if isinstance(probe, JourneyProbe):
+        return "writes are allowed"
+    if isinstance(probe, HttpProbe) and (allowed := JOURNEY.get(probe.method)):
+        path = urlsplit(probe.url).path
+        # A path that climbs would be another one at the server.
+        if allowed.fullmatch(path) and ".." not in path:
+            return "a request of the journey: writes are allowed"
+    return None
+
+
 def _reads(url: str) -> bool:
     return READ_ONLY_POSTS.fullmatch(urlsplit(url).path) is not None
 
 
 def _not_read_only(probe: Probe) -> Failure:
+    if isinstance(probe, JourneyProbe):
+        return NOT_ALLOWED
     assert isinstance(probe, HttpProbe | ClientProbe)
     return Failure(
         kind=FailureKind.NOT_PERMITTED,

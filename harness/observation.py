@@ -209,6 +209,19 @@ class ContractObservation(
     cases: tuple[ContractCase, ...] = ()
 
 
+class JourneyObservation(Observation, frozen=True, kw_only=True, omit_defaults=True, tag="journey"):
+    """A journey that wrote: its requests in order, where it stopped, what could not be removed.
+
+    ``stopped`` is empty if it came to its end; ``removed`` counts what a clean-up removed.
+    """
+
+    name: str = ""
+    steps: tuple[HttpObservation, ...] = ()
+    stopped: str = ""
+    left_behind: tuple[str, ...] = ()
+    removed: int = 0
+
+
 class AwsObservation(Observation, frozen=True, kw_only=True, omit_defaults=True, tag="aws"):
     """An AWS read operation and its (paginated, merged) response as plain JSON."""
 
@@ -227,5 +240,6 @@ AnyObservation = (
     | PostgresObservation
     | VariablesObservation
     | ContractObservation
+    | JourneyObservation
     | AwsObservation
 )

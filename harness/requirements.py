@@ -7,12 +7,12 @@ from pathlib import Path
 from harness.aws import credentials as aws_credentials
 from harness.environment import Credentials, Environment, variable_for
 from harness.errors import UnusableSetting
-from harness.specs import RUNNER, AwsProbe, ContractProbe, HttpProbe, Probe
+from harness.specs import RUNNER, AwsProbe, ContractProbe, HttpProbe, JourneyProbe, Probe
 
 
 def check(probe: Probe, environment: Environment, credentials: Credentials) -> None:
     """Raise MissingCredential or MissingSetting, naming the remedy, if ``probe`` lacks one."""
-    if isinstance(probe, HttpProbe) and probe.api_key:
+    if isinstance(probe, JourneyProbe) or (isinstance(probe, HttpProbe) and probe.api_key):
         credentials.need_api_key()
     if isinstance(probe, AwsProbe):
         environment.need("aws.region")

@@ -154,6 +154,20 @@ class ContractProbe(Probe, frozen=True, kw_only=True, tag="contract"):
         return f"{self.contract} contract of {self.target}"
 
 
+class JourneyProbe(Probe, frozen=True, kw_only=True, tag="journey"):
+    """The journey of a model through the registry's MLflow proxy: see ``harness.journey``.
+
+    It writes. ``step_deadline``, in seconds, bounds each of its requests.
+    """
+
+    url: str
+    step_deadline: float = 4.0
+
+    @property
+    def label(self) -> str:
+        return f"register a model through {self.url} from {self.vantage}, and remove it again"
+
+
 class AwsProbe(Probe, frozen=True, kw_only=True, tag="aws"):
     """One section of the AWS control plane: see ``harness.aws.sections``."""
 
@@ -173,5 +187,6 @@ AnyProbe = (
     | PostgresProbe
     | VariablesProbe
     | ContractProbe
+    | JourneyProbe
     | AwsProbe
 )

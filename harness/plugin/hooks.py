@@ -89,7 +89,9 @@ def _configure(config: pytest.Config, name: str) -> None:
     elif replay := config.getoption("--replay"):
         observer = Replay(replay)
     else:
-        observing = run.observing(tested, credentials, folder, redactor)
+        observing = run.observing(
+            tested, credentials, folder, redactor, writes=selection.may_write(config, tested)
+        )
         observer, clients = closing.enter_context(observing)
     documented = run.load_catalogue()
     waivers.require_known(tested, documented)
@@ -146,7 +148,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     started = config.stash.get(RUN, None)
     given = config.stash.get(terminal.FROM_FILE, [])
-    return terminal.header(started, given) if started else []
+    return (
+        terminal.header(started, given, writes=selection.may_write(config, started.environment))
+        if started
+        else []
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -163,6 +169,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"choose the environment to test with --env NAME: {known}")
     if RUN in config.stash:
         selection.deselect_inapplicable(config, items)
+        selection.deselect_writing(config, items)
         validate.deselect_others(config, items)
         selection.soonest_first(config.stash[RUN], items)
         gate.select(config, items)

@@ -17,6 +17,7 @@ MARKERS = (
     "p3: a nuisance",
     "symptom(failure, *signatures): asserts what a user of the platform sees; tied to a "
     "documented failure, and to those of its signatures that the check can show",
+    "writes: writes to the environment, and removes it again; left out without --allow-writes",
     "cause(failure, …): asserts one link of the chain behind a documented failure",
 )
 
@@ -53,6 +54,12 @@ def add(parser: pytest.Parser) -> None:
         default=1,
         help="ask each probe of the symptom checks N times in all, for the failure rates and "
         "latencies in the hand-off (default: 1; the environment's limits hold)",
+    )
+    group.addoption(
+        "--allow-writes",
+        action="store_true",
+        help="run the checks that write as well: they register a model and remove it again "
+        "(the lab needs no asking)",
     )
     validate.add_options(group)
     gate.add_options(group)

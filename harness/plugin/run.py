@@ -125,7 +125,12 @@ class Observing(NamedTuple):
 
 @contextlib.contextmanager
 def observing(
-    tested: Environment, credentials: Credentials, folder: Path, redactor: Redactor
+    tested: Environment,
+    credentials: Credentials,
+    folder: Path,
+    redactor: Redactor,
+    *,
+    writes: bool = False,
 ) -> Iterator[Observing]:
     """A collector that asks the environment itself, and records what it sees in ``folder``."""
     with contextlib.ExitStack() as closing:
@@ -137,7 +142,8 @@ def observing(
             clients = closing.enter_context(entered)
         reach = Reach(tested.network, tested.tls)
         reach.check()
-        asking = Asking(tested, credentials, reach, _way_in(tested, clients), clients, audit)
+        way_in = _way_in(tested, clients)
+        asking = Asking(tested, credentials, reach, way_in, clients, audit, writes=writes)
         recorder = closing.enter_context(Recorder(folder / "observations.jsonl"))
 
         def finished(observation: Observation) -> Observation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import catalogue, requirements
+from harness.environment import Environment
 from harness.errors import MissingCredential, MissingSetting, UsageError
 from harness.plugin import outcome, waiving
 from harness.plugin.declare import declared_probes
@@ -54,6 +55,20 @@ def deselect_inapplicable(config: pytest.Config, items: list[pytest.Item]) -> No
         or (no_aws and outcome.role(item) == "cause")
     ]
     if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
+def may_write(config: pytest.Config, tested: Environment) -> bool:
+    """Return True if the checks that write are run: if asked to, or by the environment's policy."""
+    return bool(config.getoption("--allow-writes")) or tested.policy.writes
+
+
+def deselect_writing(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the checks that write, unless writing is allowed."""
+    if may_write(config, config.stash[RUN].environment):
+        return
+    if out := [item for item in items if item.get_closest_marker("writes")]:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
 

@@ -22,15 +22,18 @@ from harness.specs import Probe
 from harness.verdicts import Judgement, Status, Verdict
 
 MIN_WIDTH = 80
+READ_ONLY = "read-only"
+WRITES = "with the checks that write"
 # The names of the variables that a run has from .env.
 FROM_FILE = pytest.StashKey[list[str]]()
 
 
-def header(started: Run, from_file: Sequence[str] = ()) -> list[str]:
+def header(started: Run, from_file: Sequence[str] = (), *, writes: bool = False) -> list[str]:
     """Return the lines at the top of a run; ``from_file`` are the variables that .env gave."""
     tested = started.environment
+    way = WRITES if writes else READ_ONLY
     lines = [
-        f"hokusai: environment {tested.name} ({tested.registry.url}), read-only",
+        f"hokusai: environment {tested.name} ({tested.registry.url}), {way}",
         f"hokusai: reports go to {shown(started.folder)}",
     ]
     if from_file:

@@ -8,6 +8,7 @@ from harness.observation import (
     DnsObservation,
     Failure,
     HttpObservation,
+    JourneyObservation,
     Observation,
     PostgresObservation,
     TcpObservation,
@@ -20,6 +21,7 @@ from harness.specs import (
     ContractProbe,
     DnsProbe,
     HttpProbe,
+    JourneyProbe,
     PostgresProbe,
     Probe,
     TcpProbe,
@@ -48,6 +50,8 @@ def unanswered(probe: Probe, failure: Failure) -> Observation:
             return VariablesObservation(failure=failure)
         case ContractProbe():
             return ContractObservation(target=probe.target, failure=failure)
+        case JourneyProbe():
+            return JourneyObservation(failure=failure)
         case AwsProbe():
             return AwsObservation(parameters={"section": probe.section}, failure=failure)
         case _:

@@ -15,6 +15,7 @@ from harness.observation import (
     ContractObservation,
     DnsObservation,
     HttpObservation,
+    JourneyObservation,
     Observation,
     PostgresObservation,
     TcpObservation,
@@ -82,6 +83,7 @@ def kind(observation: Observation) -> str:
         PostgresObservation: "SQL attempt",
         VariablesObservation: "task's variables",
         ContractObservation: "contract, case by case",
+        JourneyObservation: "journey, step by step",
         AwsObservation: "AWS state",
     }
     return names.get(type(observation), "exchange")
@@ -96,6 +98,7 @@ def _body(observation: Observation) -> list[str]:
         ContractObservation: _contract,
         TcpObservation: _tcp,
         VariablesObservation: _variables,
+        JourneyObservation: _journey,
         AwsObservation: _aws,
     }
     writer = writers.get(type(observation))
@@ -162,6 +165,14 @@ def _variables(observation: VariablesObservation) -> list[str]:
         f"{each.name} {'is not set' if not each.present else each.value or '(set, not shown)'}"
         for each in observation.variables
     ]
+
+
+def _journey(observation: JourneyObservation) -> list[str]:
+    lines = [f"{observation.name}: {observation.stopped or 'came to its end'}"]
+    lines += [f"left behind: {each}" for each in observation.left_behind]
+    for step in observation.steps:
+        lines += ["", f"{step.method} {step.url} -> {step.status or step.failure}", step.body]
+    return lines
 
 
 def _aws(observation: AwsObservation) -> list[str]:

@@ -52,7 +52,7 @@ def least(lab: session.LabSession) -> Variables:
     iam.put_user_policy(UserName=USER, PolicyName="least", PolicyDocument=json.dumps(document))
     for name in others:
         iam.delete_user_policy(UserName=USER, PolicyName=name)
-    return lab.environment
+    return {**lab.environment, "HOKUSAI_POLICY_WRITES": "false"}
 
 
 @pytest.fixture(scope="module")

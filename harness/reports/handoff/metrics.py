@@ -10,6 +10,7 @@ from harness.observation import (
     AwsObservation,
     ContractObservation,
     HttpObservation,
+    JourneyObservation,
     Observation,
     VariablesObservation,
 )
@@ -18,7 +19,7 @@ from harness.reports.handoff.sources import Sources
 from harness.signatures import shows
 from harness.verdicts import CheckResult, Judgement, Status
 
-UNTIMED = (AwsObservation, ContractObservation, VariablesObservation)
+UNTIMED = (AwsObservation, ContractObservation, JourneyObservation, VariablesObservation)
 GOOD_BELOW = 400
 
 
