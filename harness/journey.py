@@ -129,7 +129,7 @@ async def _tracked(steps: _Steps, experiment: str, undo: list[Any]) -> dict[str,
 
 
 async def _stored(steps: _Steps, uri: str, undo: list[Any]) -> None:
-    path = f"mlflow-artifacts/artifacts/{uri.removeprefix(SERVED).lstrip('/')}/model/note.txt"
+    path = _artifact(uri)
     undo.append(("DELETE", path, None))
     await steps.send("PUT", path, CONTENT)
     if (await steps.send("GET", path)).body != CONTENT:
@@ -193,16 +193,34 @@ async def _left(steps: _Steps) -> list[tuple[str, str, Mapping[str, Any] | None]
     query = f"search?max_results={MOST_LEFT}&filter={like}"
     experiments = await steps.call("GET", f"mlflow/experiments/{query}")
     models = await steps.call("GET", f"mlflow/registered-models/{query}")
-    found: list[tuple[str, str, Mapping[str, Any] | None]] = [
-        ("POST", "mlflow/experiments/delete", {"experiment_id": each["experiment_id"]})
-        for each in experiments.get("experiments", [])
-        if str(each.get("name", "")).startswith(PREFIX)
-    ]
+    found: list[tuple[str, str, Mapping[str, Any] | None]] = []
+    for each in experiments.get("experiments", []):
+        if str(each.get("name", "")).startswith(PREFIX):
+            asked = {"experiment_id": each["experiment_id"]}
+            found.append(("POST", "mlflow/experiments/delete", asked))
+            found += [("DELETE", path, None) for path in await _artifacts(steps, asked)]
     return found + [
         ("DELETE", "mlflow/registered-models/delete", {"name": each["name"]})
         for each in models.get("registered_models", [])
         if str(each.get("name", "")).startswith(PREFIX)
     ]
+
+
+async def _artifacts(steps: _Steps, experiment: dict[str, Any]) -> list[str]:
+    asked = {"experiment_ids": [experiment["experiment_id"]], "max_results": MOST_LEFT}
+    searched = await steps.call("POST", "mlflow/runs/search", asked)
+    infos = [_within(each, "info") for each in searched.get("runs", [])]
+    found = []
+    for info in infos:
+        run, uri = str(info.get("run_id")), str(info.get("artifact_uri"))
+        listing = f"mlflow/artifacts/list?run_id={quote(run, safe='')}&path=model"
+        if uri.startswith(SERVED) and (await steps.call("GET", listing)).get("files"):
+            found.append(_artifact(uri))
+    return found
+
+
+def _artifact(uri: str) -> str:
+    return f"mlflow-artifacts/artifacts/{uri.removeprefix(SERVED).lstrip('/')}/model/note.txt"
 
 
 NOT_ALLOWED = Failure(

@@ -22,7 +22,7 @@ from harness.specs import Probe
 from harness.verdicts import Judgement, Status, Verdict
 
 MIN_WIDTH = 80
-READ_ONLY = "read-only"
+READ_ONLY = "read-only (--allow-writes: more)"
 WRITES = "with the checks that write"
 # The names of the variables that a run has from .env.
 FROM_FILE = pytest.StashKey[list[str]]()

@@ -112,6 +112,7 @@ def test_a_clean_up_removes_what_journeys_made_and_nothing_else() -> None:
     found = asyncio.run(journey.clean(PROBE, ask))
     assert found.removed == 2
     assert [each for each in asked if not each.startswith("GET")] == [
+        'POST {"experiment_ids": ["7"], "max_results": 1000}',
         f'DELETE {{"name": "{journey.PREFIX}old"}}',
         'POST {"experiment_id": "7"}',
     ]
