@@ -11,7 +11,7 @@ from harness.plugin import outcome, waiving
 from harness.plugin.declare import declared_probes
 from harness.plugin.run import RUN, Run
 from harness.replay import Replay
-from harness.specs import RUNNER, AwsProbe, Probe
+from harness.specs import RUNNER, AwsProbe, JourneyProbe, Probe
 
 
 def require_well_formed(config: pytest.Config, checks: list[pytest.Item]) -> None:
@@ -83,7 +83,8 @@ def soonest_first(started: Run, items: list[pytest.Item]) -> None:
 
 
 def _distance(probe: Probe) -> int:
-    if probe.vantage != RUNNER:
+    # A journey has many steps: it is done about when the tasks have answered.
+    if probe.vantage != RUNNER or isinstance(probe, JourneyProbe):
         return 2
     return 1 if isinstance(probe, AwsProbe) else 0
 
