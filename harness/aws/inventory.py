@@ -12,7 +12,7 @@ from harness.observation import AwsObservation, Failure
 from harness.probes.stage import Clock, StageError
 from harness.specs import AwsProbe
 
-GRACE_S = 1.0
+GRACE_S = 0.4
 
 
 class Inventory:

@@ -314,6 +314,8 @@ def log_in(seen, password, clock):
         )
     except psycopg2.Error as error:
         return refused(str(error).strip(), error.pgcode)
+    except UnicodeDecodeError:
+        return refused("the server's answer is no text: it may be no PostgreSQL server", None)
     version = str(session.server_version)
     return in_session(version, lambda query: by_driver(session, psycopg2, query), session.close)
 

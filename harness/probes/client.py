@@ -10,7 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from harness.observation import Failure, FailureKind, Hop, HttpObservation
-from harness.probes.network import Reach
+from harness.probes.network import Reach, is_link_local
 from harness.specs import ClientProbe
 
 MAX_REDIRECTS = 5
@@ -37,7 +37,10 @@ class _MappedAdapter(HTTPAdapter):
         return host_params, pool
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        request.headers["Host"] = urlsplit(request.url).netloc
+        parts = urlsplit(request.url)
+        if is_link_local(parts.hostname or ""):
+            raise requests.exceptions.InvalidURL("a link-local address")
+        request.headers["Host"] = parts.netloc
         return super().send(request, *args, **kwargs)
 
 
@@ -102,7 +105,7 @@ def _kind(error: requests.RequestException) -> tuple[FailureKind, str]:
     if isinstance(error, requests.exceptions.Timeout):
         return FailureKind.READ_TIMEOUT, "no answer in time"
     if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
-        return FailureKind.REDIRECT_REFUSED, "redirected to an address that is not HTTP"
+        return FailureKind.REDIRECT_REFUSED, "redirected to an address that is refused"
     return _connection_kind(error, text)
 
 

@@ -14,7 +14,7 @@ import h11
 
 from harness.environment import Credentials
 from harness.observation import Attempt, FailureKind, Hop, HttpObservation
-from harness.probes.network import Reach, streams
+from harness.probes.network import Reach, is_link_local, streams
 from harness.probes.stage import Clock, StageError
 from harness.specs import KEY_FORMS, HttpProbe, KeyForm
 
@@ -94,6 +94,9 @@ async def _follow(
     first = _target(url)
     for remaining in range(probe.redirects, -1, -1):
         target = _target(url)
+        if answer.hops and is_link_local(target.host):
+            told = "redirected to a link-local address, refused"
+            raise StageError(FailureKind.REDIRECT_REFUSED, told)
         # A key never goes to another host than the one it was meant for.
         sent = headers if target.host == first.host else list(probe.headers)
         await _exchange(probe, target, sent, reach, clock, answer)

@@ -27,6 +27,14 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
+def is_link_local(host: str) -> bool:
+    """Whether a host is a link-local address, where clouds keep their instances' credentials."""
+    try:
+        return ipaddress.ip_address(host).is_link_local
+    except ValueError:
+        return False
+
+
 class Reach:
     """How the runner reaches hosts: ``connect_to`` first, then the resolver; and what it trusts."""
 
