@@ -27,6 +27,7 @@ from harness.plugin import (
     options,
     outcome,
     publish,
+    redacting,
     run,
     selection,
     since,
@@ -106,6 +107,7 @@ def _configure(config: pytest.Config, name: str) -> None:
         closing=closing,
         clients=clients,
     )
+    config.pluginmanager.register(redacting.Redacting(redactor), "hokusai-redacting")
     # Filters are the whole process's, and probes run beside the checks: a warning of a library
     # that a probe is just importing must not be taken for an answer of the platform.
     config.addinivalue_line("filterwarnings", "ignore")

@@ -73,8 +73,18 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     return pytester
 
 
+# What a check, a library or the interpreter may do to give a secret away.
+WAYS = {
+    "samples": ("--samples", "2"),
+    "workers": ("-n", "2"),
+    "long tracebacks": ("--tb=long", "--full-trace", "-rA"),
+    "metrics": ("--metrics=metrics.prom", "--junit=junit.xml"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_no_spelling_of_a_secret_is_in_the_runs_folder_or_on_the_terminal(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    way: str, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = b"API key required: " + b" ; ".join(
         spelled for secret in (KEY, PASSWORD) for spelled in spellings(secret).values()
@@ -85,15 +95,48 @@ def test_no_spelling_of_a_secret_is_in_the_runs_folder_or_on_the_terminal(
         servers.answering(servers.http_answer("401 Unauthorized", body), seen)
     ) as port:
         monkeypatch.setenv("HOKUSAI_REGISTRY_URL", f"http://127.0.0.1:{port}")
-        result = project.runpytest_subprocess(
-            "--env", "dev", "--showlocals", "-vv", "--samples", "2"
-        )
+        result = project.runpytest_subprocess("--env", "dev", "--showlocals", "-vv", *WAYS[way])
     assert result.ret == 1
     assert any(KEY.encode() in head for head in seen)
     assert found_in((result.stdout.str() + result.stderr.str()).encode()) == []
-    folder = project.path / "reports" / "dev" / "latest"
-    files = {path.name: path for path in folder.rglob("*") if path.is_file()}
-    assert {"handoff.html", "handoff.md", "run.json", "samples.jsonl", "junit.xml"} <= set(files)
-    assert {name: found_in(path.read_bytes()) for name, path in files.items()} == {
-        key: [] for key in files
-    }
+    assert {"handoff.html", "handoff.md", "run.json", "audit.jsonl"} <= set(written(project))
+    assert {name: found for name, found in written(project).items() if found} == {}
+
+
+def written(project: pytest.Pytester) -> dict[str, list[str]]:
+    """Return every file that was written, and which secrets are in it."""
+    made = [path for path in project.path.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return {path.name: found_in(path.read_bytes()) for path in made}
+
+
+ENDS = {
+    "an exception with the key in it": "raise RuntimeError(os.environ['HOKUSAI_API_KEY'])",
+    "an assertion on the key": "assert os.environ['DB_PASSWORD'] == 'another'",
+    "a warning": "warnings.warn(os.environ['HOKUSAI_API_KEY'])\n    assert False",
+    "a log": "logging.getLogger().error(os.environ['HOKUSAI_API_KEY'])\n    assert False",
+    "a print": "print(os.environ['HOKUSAI_API_KEY'])\n    assert False",
+    "a stack that is dumped": "faulthandler.dump_traceback()\n    assert False",
+    "a death": "faulthandler.enable()\n    os.abort()",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_check_that_gives_a_secret_away_is_kept_from_it(
+    end: str, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makepyfile(
+        test_checks="import faulthandler, logging, os, warnings\n"
+        + CHECKS.partition("@pytest.mark.p1")[0]
+        + f"""
+@pytest.mark.p1
+@symptom("api-key-authentication")
+def test_it():
+    secret = os.environ["HOKUSAI_API_KEY"]
+    {ENDS[end]}
+"""
+    )
+    monkeypatch.setenv("HOKUSAI_REGISTRY_URL", f"http://127.0.0.1:{servers.unused_port()}")
+    result = project.runpytest_subprocess("--env", "dev", "--showlocals", "-vv")
+    assert result.ret != 0
+    assert found_in((result.stdout.str() + result.stderr.str()).encode()) == []
+    assert {name: found for name, found in written(project).items() if found} == {}
