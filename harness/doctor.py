@@ -71,11 +71,19 @@ def examine(name: str, folder: Path, variables: Mapping[str, str] = os.environ) 
 def _machine(variables: Mapping[str, str]) -> Iterator[Line]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Line("Python", sys.version_info >= OLDEST, version, "use Python 3.11 or newer")
-    told = ", ".join(f"{each} {importlib.metadata.version(each)}" for each in PACKAGES)
-    yield Line("packages", True, told)
+    versions = {each: _version(each) for each in PACKAGES}
+    told = ", ".join(f"{each} {version or 'is missing'}" for each, version in versions.items())
+    yield Line("packages", all(versions.values()), told, "set the suite up anew: scripts/setup.sh")
     proxies = [each for each in PROXIES if variables.get(each)]
     told = f"{', '.join(proxies)} set: AWS is asked through it, probes go straight"
     yield Line("proxy", True, told if proxies else "none set")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _reports(folder: Path) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
@@ -19,6 +20,7 @@ GIVEN_UP = (
 )
 # Fewer letters of a git hash may be those of another.
 SHORTEST = 7
+HASH = re.compile(r"[0-9a-f]{7,40}")
 # What a revision without the name of a service is about.
 USUAL = "api"
 
@@ -128,8 +130,10 @@ def _is(image: str, revision: str) -> bool:
     if revision.startswith("sha256:"):
         return digest == revision
     tag = named.rpartition("/")[2].partition(":")[2]
+    if not (HASH.fullmatch(tag) and HASH.fullmatch(revision)):
+        return tag == revision
     # A pipeline may tag with a shorter or longer form of the same hash.
-    return len(tag) >= SHORTEST and (tag.startswith(revision) or revision.startswith(tag))
+    return tag.startswith(revision) or revision.startswith(tag)
 
 
 def _left_to_do(state: State, revision: str | None) -> str | None:

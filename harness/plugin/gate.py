@@ -26,6 +26,8 @@ BUDGET_S = 120.0
 _PAUSE_S, _REPEAT_S = 1.0, 10.0
 _UNITS = {"s": 1, "m": 60}
 _DURATION = re.compile(r"(\d+)([sm])")
+# What may be over a moment later: AWS throttles, or did not answer.
+_PASSING = (FailureKind.RUNNER_OFFLINE, FailureKind.BUDGET_EXHAUSTED)
 ROLLOUTS = pytest.StashKey[list[Rollout]]()
 
 
@@ -103,8 +105,15 @@ def _wait(
 ) -> list[Rollout]:
     began, told, told_at = time.monotonic(), "", 0.0
     while True:
-        found = _look(started, aws, expected)
         passed = time.monotonic() - began
+        try:
+            found = _look(started, aws, expected)
+        except StageError as error:
+            if error.failure.kind not in _PASSING or passed > config.getoption("--budget"):
+                raise
+            _tell(config, f"hokusai: {passed:.0f} s: {error.failure.message}; asking again")
+            time.sleep(_PAUSE_S)
+            continue
         hopeless = any(e.standing in (Standing.ROLLED_BACK, Standing.STALE) for e in found)
         under_way = [each for each in found if each.standing is Standing.UNDER_WAY]
         if hopeless or not under_way or passed > config.getoption("--budget"):

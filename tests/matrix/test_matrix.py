@@ -14,6 +14,9 @@ from tests.matrix.stage import Stage
 from tests.matrix.suite import Suite
 
 
+READ_ONLY = {"HOKUSAI_POLICY_WRITES": "false"}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.option
     chosen = [cases.control(), *cases.singles(), *cases.pairs(options.pairs, options.seed)]
@@ -34,7 +37,10 @@ def test_what_is_put_in_is_seen(
 
 
 def _outcome(case: Case, stage: Stage, suite: Suite) -> scoring.Outcome:
-    environment, began = stage.environment, time.monotonic()
+    environment, began = dict(stage.environment), time.monotonic()
+    if case.kind == "pair":
+        # Each fault alone has shown what it does to the check that writes, MLflow's dearest.
+        environment |= READ_ONLY
     try:
         stage.apply(case.faults)
         applied = time.monotonic()

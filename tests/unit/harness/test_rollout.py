@@ -89,6 +89,15 @@ def test_the_revision_is_held_against_what_is_deployed(
     assert standing(given, revision) is expected
 
 
+@pytest.mark.parametrize(
+    ("tag", "revision"),
+    [("release-10", "release-1"), ("release", "release-42"), ("1.2.3-rc10", "1.2.3-rc1")],
+)
+def test_only_hashes_may_be_shortened(tag: str, revision: str) -> None:
+    assert standing(state(image=f"registry/api:{tag}"), revision) is Standing.STALE
+    assert standing(state(image=f"registry/api:{tag}"), tag) is Standing.DONE
+
+
 def test_an_image_without_a_tag_is_no_revision() -> None:
     assert standing(state(image="registry:5000/api"), "5000/api") is Standing.STALE
 
