@@ -13,7 +13,6 @@ from tests.matrix.conftest import OUTCOME
 from tests.matrix.stage import Stage
 from tests.matrix.suite import Suite
 
-
 READ_ONLY = {"HOKUSAI_POLICY_WRITES": "false"}
 
 
