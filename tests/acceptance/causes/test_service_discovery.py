@@ -130,13 +130,18 @@ class Register(NamedTuple):
     """What Cloud Map has of MLflow, and which tasks there were before and after it was asked.
 
     Tasks come and go meanwhile: one that runs before and after must be registered, and an address
-    is of a task that is gone only if no task has it, neither before nor after.
+    is of a task that is gone only if no task has it, neither before nor after. ``running`` has the
+    ids of the tasks by address.
     """
 
     service_id: str
     instances: dict[str, str]
-    running: set[str]
+    running: dict[str, str]
     present: set[str]
+
+
+def _task_id(task: view.Json) -> str:
+    return str(task["taskArn"]).rpartition("/")[2]
 
 
 @pytest.fixture
@@ -153,7 +158,10 @@ def register(
         raise CannotJudge(f"Cloud Map has no service for {_mlflow_host(environment)}")
     service_id, name = found[0]["Id"], view.names(environment).services["mlflow"].service
     looks = (tasks, tasks_afterwards)
-    running = [{view.address(t) or "" for t in view.running_tasks(each, name)} for each in looks]
+    running = [
+        {view.address(t) or "": _task_id(t) for t in view.running_tasks(each, name)}
+        for each in looks
+    ]
     present = [{view.address(t) for t in view.tasks_not_stopped(each, name)} for each in looks]
     return Register(
         service_id=service_id,
@@ -161,7 +169,7 @@ def register(
             each["Id"]: each["Attributes"].get("AWS_INSTANCE_IPV4", "")
             for each in discovery_instances.response.get(service_id, [])
         },
-        running=running[0] & running[1],
+        running={at: id for at, id in running[0].items() if running[1].get(at) == id},
         present={address for each in present for address in each if address},
     )
 
@@ -171,7 +179,7 @@ def register(
 def test_cloud_map_knows_the_running_task_of_mlflow(register: Register) -> None:
     """Every running task of MLflow is registered under its name."""
     registered = set(register.instances.values())
-    absent = sorted(register.running - registered)
+    absent = sorted(set(register.running) - registered)
     first = absent[0] if absent else ""
     require(
         not absent,
@@ -185,7 +193,8 @@ def test_cloud_map_knows_the_running_task_of_mlflow(register: Register) -> None:
                     "servicediscovery",
                     "register-instance",
                     service_id=register.service_id,
-                    instance_id=first.replace(".", "-"),
+                    # As ECS calls it, so that ECS takes it out again when the task ends.
+                    instance_id=register.running.get(first, ""),
                     attributes=f"AWS_INSTANCE_IPV4={first}",
                 ),
             ),
