@@ -132,9 +132,13 @@ class Vantage(_Section, frozen=True, kw_only=True):
 
 
 class Limits(_Section, frozen=True, kw_only=True):
-    """Bounds of a run: seconds per probe, bytes per answer, requests per host, probes in all."""
+    """Bounds: seconds and bytes of one probe; requests per host, probes and seconds of a run.
+
+    Past ``run_seconds`` nothing more is asked; what is under way ends by its own deadline.
+    """
 
     deadline: Seconds = 4.0
+    run_seconds: Annotated[float, Meta(gt=0, le=3600)] = 300.0
     max_bytes: Count = 262_144
     requests_per_host: Count = 200
     probes: Count = 2_000
@@ -248,7 +252,11 @@ def load(name: str, folder: Path, variables: Mapping[str, str] = os.environ) -> 
     document = settings_file.read_mapping(path)
     document.setdefault("name", name)
     _override(document, Environment, "", variables)
-    return settings_file.convert(document, Environment, path)
+    found = settings_file.convert(document, Environment, path)
+    if found.policy.writes and (variable := variable_for("policy.writes")) in variables:
+        # One that is left over in a shell must not make a run write.
+        raise UsageError(f"{variable}: a variable cannot allow writes; --allow-writes does, once")
+    return found
 
 
 def credentials(variables: Mapping[str, str] = os.environ) -> Credentials:

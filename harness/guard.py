@@ -6,6 +6,7 @@ AWS has its own list (`harness.aws.operations`), held against every call before 
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from urllib.parse import urlsplit
 
@@ -56,6 +57,7 @@ class Guard:
         """
         self._limits, self._audit, self._writes = limits, audit, writes
         self._probes = 0
+        self._first: float | None = None
         self._per_host: Counter[str] = Counter()
 
     def refusal(self, probe: Probe) -> Failure | None:
@@ -70,6 +72,11 @@ class Guard:
         return refused
 
     def _over_budget(self, probe: Probe) -> Failure | None:
+        # From the first probe on: a gate may wait for the rollout before it.
+        self._first = self._first or time.monotonic()
+        if time.monotonic() - self._first > self._limits.run_seconds:
+            limit = self._limits.run_seconds
+            return _exhausted("seconds of a run", "limits.run_seconds", limit)
         self._probes += 1
         if self._probes > self._limits.probes:
             return _exhausted("probes in a run", "limits.probes", self._limits.probes)
@@ -127,9 +134,9 @@ def _not_read_only(probe: Probe) -> Failure:
     )
 
 
-def _exhausted(what: str, setting: str, limit: int) -> Failure:
+def _exhausted(what: str, setting: str, limit: float) -> Failure:
     return Failure(
         kind=FailureKind.BUDGET_EXHAUSTED,
-        message=f"the budget of {limit} {what} is used up",
+        message=f"the budget of {limit:g} {what} is used up",
         remedy=f"raise {setting} in the environment file, or select fewer checks",
     )

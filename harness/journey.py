@@ -11,8 +11,8 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from harness.observation import Failure, FailureKind, HttpObservation, JourneyObservation
@@ -25,11 +25,21 @@ CONTENT = "written by the acceptance suite"
 METRIC = 0.875
 MOST_LEFT = 1000
 
+T = TypeVar("T")
 Ask = Callable[[HttpProbe], Awaitable[HttpObservation]]
 
 
 class _Stop(Exception):
     """A step that did not do what it is to do; the rest would say nothing."""
+
+
+class _Undo(NamedTuple):
+    """How something that was made is removed. What is deeper is removed first."""
+
+    depth: int
+    method: str
+    path: str
+    body: Mapping[str, Any] | None
 
 
 class _Steps:
@@ -38,6 +48,8 @@ class _Steps:
     def __init__(self, probe: JourneyProbe, ask: Ask) -> None:
         self._probe, self._ask = probe, ask
         self.seen: list[HttpObservation] = []
+        # What was asked, and was not answered, may be done all the same.
+        self._unanswered: list[asyncio.Future[HttpObservation]] = []
 
     async def call(
         self, method: str, path: str, body: Mapping[str, Any] | str | None = None
@@ -65,29 +77,43 @@ class _Steps:
             deadline=self._probe.step_deadline,
             max_bytes=self._probe.max_bytes,
         )
-        answer = await self._ask(asked)
+        answer = await self._answer(asked)
         self.seen.append(answer)
         if answer.failure is not None or answer.status != 200:
             raise _Stop(f"{method} {path.partition('?')[0]}")
         return answer
+
+    async def _answer(self, asked: HttpProbe) -> HttpObservation:
+        asking = asyncio.ensure_future(self._ask(asked))
+        self._unanswered.append(asking)
+        # Who interrupts the journey does not interrupt the server.
+        answer = await asyncio.shield(asking)
+        if answer.status is not None:
+            self._unanswered.remove(asking)
+        return answer
+
+    async def settled(self) -> bool:
+        """Wait for what is under way (each has its deadline); False if something went unheard."""
+        await asyncio.gather(*self._unanswered, return_exceptions=True)
+        return not self._unanswered
 
 
 async def observe(probe: JourneyProbe, ask: Ask) -> JourneyObservation:
     """Go the journey and remove all of it again, as far as it came. ``ask`` is guarded."""
     steps = _Steps(probe, ask)
     name = f"{PREFIX}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
-    undo: list[tuple[str, str, Mapping[str, Any] | None]] = []
+    made: list[_Undo] = []
     stopped = ""
     try:
         async with asyncio.timeout(probe.deadline):
-            await _go(steps, name, undo)
+            await _go(steps, name, made)
     except _Stop as stop:
         stopped = str(stop)
     except TimeoutError:
         stopped = f"its deadline: {probe.deadline:g} s in all"
     finally:
         # Also when the run is interrupted: what was made is not left there.
-        kept = await _remove(steps, undo)
+        kept = await _to_the_end(_remove_all(steps, name, made))
     return JourneyObservation(
         name=name,
         steps=tuple(steps.seen),
@@ -101,50 +127,78 @@ def _unjudgeable(seen: list[HttpObservation]) -> Failure | None:
     return next((s.failure for s in seen if s.failure and s.failure.unjudgeable), None)
 
 
-async def _go(
-    steps: _Steps, name: str, undo: list[tuple[str, str, Mapping[str, Any] | None]]
-) -> None:
-    made = await steps.call("POST", "mlflow/experiments/create", {"name": name})
-    experiment = str(made.get("experiment_id"))
-    undo.append(("POST", "mlflow/experiments/delete", {"experiment_id": experiment}))
-    run = await _tracked(steps, experiment, undo)
-    if str(run["artifact_uri"]).startswith(SERVED):
-        await _stored(steps, str(run["artifact_uri"]), undo)
-    await _registered(steps, name, run, undo)
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Do ``work`` even if that is interrupted; the interruption is raised after it."""
+    doing = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await doing
+        raise
 
 
-async def _tracked(steps: _Steps, experiment: str, undo: list[Any]) -> dict[str, Any]:
+async def _remove_all(steps: _Steps, name: str, made: list[_Undo]) -> list[str]:
+    """Remove what was made, and what an answer that never came would have told of."""
+    heard = await steps.settled()
+    kept = await _remove(steps, made)
+    if heard:
+        return kept
+    try:
+        return kept + await _remove(steps, await _left(steps, name))
+    except _Stop as stop:
+        return [*kept, f"perhaps more: {stop}"]
+
+
+async def _go(steps: _Steps, name: str, made: list[_Undo]) -> None:
+    created = await steps.call("POST", "mlflow/experiments/create", {"name": name})
+    experiment = str(created.get("experiment_id"))
+    made.append(_Undo(0, "POST", "mlflow/experiments/delete", {"experiment_id": experiment}))
+    run = await _run(steps, experiment, made)
+    # Three things are done with a run, each beside the others.
+    branches = [_measured(steps, run["run_id"]), _registered(steps, name, run, made)]
+    if run["artifact_uri"].startswith(SERVED):
+        branches.append(_stored(steps, run["artifact_uri"], made))
+    for ended in await asyncio.gather(*branches, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
+
+
+async def _run(steps: _Steps, experiment: str, made: list[_Undo]) -> dict[str, str]:
     asked = {"experiment_id": experiment, "start_time": int(time.time() * 1000)}
-    made = await steps.call("POST", "mlflow/runs/create", asked)
-    info: dict[str, Any] = _within(made, "run", "info")
+    created = await steps.call("POST", "mlflow/runs/create", asked)
+    info: dict[str, Any] = _within(created, "run", "info")
     run = str(info.get("run_id"))
-    undo.append(("POST", "mlflow/runs/delete", {"run_id": run}))
+    made.append(_Undo(1, "POST", "mlflow/runs/delete", {"run_id": run}))
+    return {"run_id": run, "artifact_uri": str(info.get("artifact_uri", ""))}
+
+
+async def _measured(steps: _Steps, run: str) -> None:
     metric = {"run_id": run, "key": "accuracy", "value": METRIC, "timestamp": 1}
     await steps.call("POST", "mlflow/runs/log-metric", metric)
     read = await steps.call("GET", f"mlflow/runs/get?run_id={quote(run, safe='')}")
     metrics = _within(read, "run", "data").get("metrics", [])
     if [each.get("value") for each in metrics] != [METRIC]:
         raise _Stop("mlflow/runs/get: the metric that was logged is not read back")
-    return {"run_id": run, "artifact_uri": info.get("artifact_uri", "")}
 
 
-async def _stored(steps: _Steps, uri: str, undo: list[Any]) -> None:
+async def _stored(steps: _Steps, uri: str, made: list[_Undo]) -> None:
     path = _artifact(uri)
-    undo.append(("DELETE", path, None))
+    made.append(_Undo(2, "DELETE", path, None))
     await steps.send("PUT", path, CONTENT)
     if (await steps.send("GET", path)).body != CONTENT:
         raise _Stop("mlflow-artifacts: the artifact that was stored is not read back")
 
 
-async def _registered(steps: _Steps, name: str, run: dict[str, Any], undo: list[Any]) -> None:
+async def _registered(steps: _Steps, name: str, run: dict[str, str], made: list[_Undo]) -> None:
     await steps.call("POST", "mlflow/registered-models/create", {"name": name})
-    undo.append(("DELETE", "mlflow/registered-models/delete", {"name": name}))
+    made.append(_Undo(1, "DELETE", "mlflow/registered-models/delete", {"name": name}))
     source = f"{run['artifact_uri']}/model"
     asked = {"name": name, "source": source, "run_id": run["run_id"]}
-    made = _within(await steps.call("POST", "mlflow/model-versions/create", asked), "model_version")
-    version = {"name": name, "version": str(made.get("version"))}
-    undo.append(("DELETE", "mlflow/model-versions/delete", version))
-    asked_for = f"name={quote(name, safe='')}&version={quote(version['version'], safe='')}"
+    created = await steps.call("POST", "mlflow/model-versions/create", asked)
+    number = str(_within(created, "model_version").get("version"))
+    version = {"name": name, "version": number}
+    made.append(_Undo(2, "DELETE", "mlflow/model-versions/delete", version))
+    asked_for = f"name={quote(name, safe='')}&version={quote(number, safe='')}"
     read = await steps.call("GET", f"mlflow/model-versions/get?{asked_for}")
     if _within(read, "model_version").get("run_id") != run["run_id"]:
         raise _Stop("mlflow/model-versions/get: the version is not read back as registered")
@@ -157,52 +211,58 @@ def _within(document: dict[str, Any], *keys: str) -> dict[str, Any]:
     return document
 
 
-async def _remove(
-    steps: _Steps, undo: list[tuple[str, str, Mapping[str, Any] | None]]
-) -> list[str]:
-    kept = []
-    for method, path, body in reversed(undo):
-        try:
-            await steps.send(method, path, body)
-        except _Stop as stop:
-            kept.append(str(stop))
+async def _remove(steps: _Steps, made: list[_Undo]) -> list[str]:
+    """Remove the innermost first, all of a depth at once; return what could not be removed."""
+    kept: list[str] = []
+    for depth in sorted({each.depth for each in made}, reverse=True):
+        removals = [_removed(steps, each) for each in made if each.depth == depth]
+        kept += [problem for problem in await asyncio.gather(*removals) if problem]
     return kept
+
+
+async def _removed(steps: _Steps, made: _Undo) -> str:
+    try:
+        await steps.send(made.method, made.path, made.body)
+    except _Stop as stop:
+        return str(stop)
+    return ""
 
 
 async def clean(probe: JourneyProbe, ask: Ask) -> JourneyObservation:
     """Remove every experiment and model that a journey left behind."""
     steps, stopped = _Steps(probe, ask), ""
-    undo: list[tuple[str, str, Mapping[str, Any] | None]] = []
+    left: list[_Undo] = []
     try:
-        undo += await _left(steps)
+        left += await _left(steps, PREFIX)
     except _Stop as stop:
         stopped = str(stop)
-    kept = await _remove(steps, undo)
+    kept = await _remove(steps, left)
     return JourneyObservation(
         name=PREFIX,
         steps=tuple(steps.seen),
         stopped=stopped,
         left_behind=tuple(kept),
         failure=_unjudgeable(steps.seen),
-        removed=len(undo) - len(kept),
+        removed=len(left) - len(kept),
     )
 
 
-async def _left(steps: _Steps) -> list[tuple[str, str, Mapping[str, Any] | None]]:
-    like = quote(f"name LIKE '{PREFIX}%'", safe="")
+async def _left(steps: _Steps, prefix: str) -> list[_Undo]:
+    like = quote(f"name LIKE '{prefix}%'", safe="")
     query = f"search?max_results={MOST_LEFT}&filter={like}"
     experiments = await steps.call("GET", f"mlflow/experiments/{query}")
     models = await steps.call("GET", f"mlflow/registered-models/{query}")
-    found: list[tuple[str, str, Mapping[str, Any] | None]] = []
+    found: list[_Undo] = []
     for each in experiments.get("experiments", []):
-        if str(each.get("name", "")).startswith(PREFIX):
+        if str(each.get("name", "")).startswith(prefix):
             asked = {"experiment_id": each["experiment_id"]}
-            found.append(("POST", "mlflow/experiments/delete", asked))
-            found += [("DELETE", path, None) for path in await _artifacts(steps, asked)]
+            found.append(_Undo(0, "POST", "mlflow/experiments/delete", asked))
+            stored = await _artifacts(steps, asked)
+            found += [_Undo(2, "DELETE", path, None) for path in stored]
     return found + [
-        ("DELETE", "mlflow/registered-models/delete", {"name": each["name"]})
+        _Undo(1, "DELETE", "mlflow/registered-models/delete", {"name": each["name"]})
         for each in models.get("registered_models", [])
-        if str(each.get("name", "")).startswith(PREFIX)
+        if str(each.get("name", "")).startswith(prefix)
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.unit.harness import servers
@@ -60,6 +62,25 @@ def test_what_is_waited_for_is_told_while_it_is(
         [f"hokusai: waiting since 0 s for GET http://127.0.0.1:{port}/health from runner"]
     )
     assert result.ret == 1
+
+
+@pytest.mark.parametrize("coloured", [True, False])
+def test_the_terminal_is_readable_at_80_columns_with_and_without_colour(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, coloured: bool
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"unhealthy"}')
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR" if coloured else "NO_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR" if coloured else "FORCE_COLOR", raising=False)
+    shown = project.runpytest_subprocess("--env", "dev", "-k", "health", "--tb=no").stdout.str()
+    serving.__exit__(None, None, None)
+    assert ("\x1b[" in shown) is coloured
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    end = plain[plain.index("= documented failures =") :]
+    # A path may be longer: it is copied whole.
+    wide = [line for line in end.splitlines() if len(line) > 80 and "reports/" not in line]
+    assert not wide
+    assert " reproduced " in end or " changed " in end
 
 
 def test_checks_of_what_is_seen_sooner_are_judged_first(

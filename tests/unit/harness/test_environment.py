@@ -65,6 +65,13 @@ def test_a_bad_variable_is_told_by_its_name(tmp_path: Path) -> None:
         load(tmp_path, MINIMAL, HOKUSAI_LIMITS_DEADLINE="soon")
 
 
+def test_a_variable_cannot_allow_writes() -> None:
+    with pytest.raises(UsageError, match=r"HOKUSAI_POLICY_WRITES: .*--allow-writes does"):
+        environment.load("prod", ROOT / "environments", {"HOKUSAI_POLICY_WRITES": "true"})
+    variables = {"HOKUSAI_POLICY_WRITES": "false"}
+    assert not environment.load("local", ROOT / "environments", variables).policy.writes
+
+
 def test_a_setting_that_is_not_known_is_required_not_guessed(tmp_path: Path) -> None:
     with pytest.raises(MissingSetting, match=r"mlflow\.url is not set.*HOKUSAI_MLFLOW_URL"):
         load(tmp_path, MINIMAL).need("mlflow.url")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_the_budgets_of_a_run_are_kept() -> None:
     last = guard.refusal(TcpProbe(host="a", port="1"))
     assert last is not None
     assert last.kind == FailureKind.BUDGET_EXHAUSTED
+
+
+def test_nothing_is_asked_past_the_time_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard, now = Guard(Limits(run_seconds=60)), time.monotonic()
+    assert guard.refusal(TcpProbe(host="a", port="1")) is None
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    refusal = guard.refusal(TcpProbe(host="a", port="1"))
+    assert refusal is not None
+    assert refusal.kind is FailureKind.BUDGET_EXHAUSTED
+    assert refusal.message == "the budget of 60 seconds of a run is used up"
 
 
 @pytest.mark.parametrize(

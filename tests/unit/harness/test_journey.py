@@ -13,10 +13,12 @@ from harness import expect, journey
 from harness.environment import Limits
 from harness.expect import CannotJudge
 from harness.guard import Guard
-from harness.observation import FailureKind, HttpObservation, JourneyObservation
+from harness.observation import Failure, FailureKind, HttpObservation, JourneyObservation
 from harness.specs import HttpProbe, JourneyProbe, Probe
 
 PROBE = JourneyProbe(url="https://registry.example", deadline=5)
+# What MLflow deletes along with what it is in.
+WITHIN = {"experiments": "runs", "registered-models": "model-versions"}
 Asked = Callable[[HttpProbe], Awaitable[HttpObservation]]
 
 
@@ -26,7 +28,7 @@ class SmallMlflow:
     def __init__(self, broken: str = "", status: int = 500) -> None:
         self.broken, self.status = broken, status
         self.kept: set[str] = set()
-        self.artifact = ""
+        self.artifact = self.name = ""
         self.guard = Guard(Limits(), writes=True)
 
     async def __call__(self, probe: HttpProbe) -> HttpObservation:
@@ -35,7 +37,8 @@ class SmallMlflow:
         path = urlsplit(probe.url).path
         if self.broken and path.endswith(self.broken):
             return HttpObservation(method=probe.method, url=probe.url, status=self.status)
-        body = self._stored(probe, path) if "mlflow-artifacts" in path else self._said(path)
+        asked = json.loads(probe.body or "{}") if "mlflow-artifacts" not in path else {}
+        body = self._stored(probe, path) if "mlflow-artifacts" in path else self._said(path, asked)
         return HttpObservation(method=probe.method, url=probe.url, status=200, body=body)
 
     def _stored(self, probe: HttpProbe, path: str) -> str:
@@ -46,24 +49,30 @@ class SmallMlflow:
             self.kept.discard("artifact")
         return self.artifact
 
-    def _said(self, path: str) -> str:
+    def _said(self, path: str, asked: dict[str, str]) -> str:
         what, _, action = path.rpartition("/mlflow/")[2].partition("/")
         if action == "create":
             self.kept.add(what)
         if action == "delete":
-            self.kept.discard(what)
+            self.kept -= {what, WITHIN.get(what, "")}
         info = {"run_id": "r1", "artifact_uri": "mlflow-artifacts:/1/r1/artifacts"}
         run = {"info": info, "data": {"metrics": [{"value": journey.METRIC}]}}
         version = {"version": "1", "run_id": "r1"}
-        left = [{"experiment_id": "7", "name": f"{journey.PREFIX}old"}]
-        others = [{"experiment_id": "8", "name": "somebody's"}]
+        if "name" in asked and action == "create":
+            self.name = asked["name"]
+        found = [
+            {"experiment_id": "7", "name": f"{journey.PREFIX}old"},
+            {"experiment_id": "8", "name": "somebody's"},
+        ]
+        if what in self.kept:
+            found.append({"experiment_id": "1", "name": self.name})
         return json.dumps(
             {
                 "experiment_id": "1",
                 "run": run,
                 "model_version": version,
-                "experiments": left + others,
-                "registered_models": left + others,
+                "experiments": found,
+                "registered_models": found,
             }
         )
 
@@ -95,6 +104,49 @@ def test_what_cannot_be_removed_is_told() -> None:
     with pytest.raises(AssertionError, match=r"not removed whole.*make cleanup"):
         expect.journey_done(went(mlflow))
     assert mlflow.kept == {"registered-models"}
+
+
+@pytest.mark.parametrize("lost", ["experiments/create", "runs/create", "registered-models/create"])
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_what_was_made_without_an_answer_is_found_and_removed(lost: str, interrupted: bool) -> None:
+    mlflow = SmallMlflow()
+
+    async def ask(probe: HttpProbe) -> HttpObservation:
+        answer = await mlflow(probe)
+        if not urlsplit(probe.url).path.endswith(lost):
+            return answer
+        if interrupted:
+            raise asyncio.CancelledError
+        failure = Failure(kind=FailureKind.READ_TIMEOUT, message="no answer within 1 s")
+        return HttpObservation(method=probe.method, url=probe.url, failure=failure)
+
+    try:
+        found = asyncio.run(journey.observe(PROBE, ask))
+        assert not found.left_behind
+    except asyncio.CancelledError:
+        assert interrupted
+    assert not mlflow.kept
+
+
+@pytest.mark.parametrize("step", range(1, 15))
+def test_an_interruption_at_any_step_leaves_nothing(step: int) -> None:
+    mlflow, asked = SmallMlflow(), 0
+
+    async def went_until_interrupted() -> None:
+        async def ask(probe: HttpProbe) -> HttpObservation:
+            nonlocal asked
+            asked += 1
+            if asked == step:
+                journeying.cancel()
+                await asyncio.sleep(0)
+            return await mlflow(probe)
+
+        journeying = asyncio.ensure_future(journey.observe(PROBE, ask))
+        with pytest.raises(asyncio.CancelledError):
+            await journeying
+
+    asyncio.run(went_until_interrupted())
+    assert not mlflow.kept
 
 
 def test_a_key_that_is_refused_blocks_the_check() -> None:
