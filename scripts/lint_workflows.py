@@ -16,7 +16,7 @@ from harness.reports.allure import tool  # noqa: E402
 
 
 def main() -> int:
-    """Lint every workflow and action; returns the exit code (0 clean, 1 findings, 4 no Node.js to be had)."""
+    """Lint all; returns the exit code (0 clean, 1 findings, 4 no Node.js to be had)."""
     try:
         node, _allure = tool.prepare()
     except tool.Unavailable as error:
