@@ -150,6 +150,6 @@ class Asking:
             case ContractProbe():
                 return contract.observe(probe, self._environment.need(probe.setting))
             case PostgresProbe():
-                return vantage.ask(vantage.here(), "runner", [probe])[0]
+                return vantage.ask_here(probe)
             case _:
                 raise TypeError(f"{type(probe).__name__} cannot be asked from the runner")

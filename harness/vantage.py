@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -44,25 +42,6 @@ class WayIn(Protocol):
 
     def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
         """Return what the script printed. Raises StageError if it could not be run."""
-
-
-class LocalWayIn:
-    """This machine as a vantage point, for what only the in-task probe knows how to ask."""
-
-    def run(self, service: str, script: str, document: bytes, deadline: float) -> bytes:
-        """Run the script with this Python, the document on its standard input."""
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", script],
-                input=document,
-                capture_output=True,
-                timeout=deadline,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            reason = f"{service}: {type(error).__name__} while asking"
-            raise StageError(FailureKind.NO_VANTAGE_POINT, reason) from None
-        return _printed(service, done.returncode, done.stdout, done.stderr)
 
 
 class EcsWayIn:
@@ -118,9 +97,14 @@ def _printed(service: str, status: int, stdout: bytes, stderr: bytes) -> bytes:
     raise StageError(FailureKind.NO_VANTAGE_POINT, message)
 
 
-def here() -> LocalWayIn:
-    """This machine as a vantage point, for what only the in-task probe knows how to ask."""
-    return LocalWayIn()
+def ask_here(probe: Probe) -> Observation:
+    """Answer on this machine what only the in-task probe knows how to ask."""
+    asking = in_task.module()
+    seen = asking.answer(msgspec.to_builtins(probe))
+    answer: Observation = msgspec.convert(
+        asking.redacted(seen, asking.secrets()), AnyObservation, strict=False
+    )
+    return answer
 
 
 class _Answers(msgspec.Struct, frozen=True):

@@ -10,9 +10,12 @@ from __future__ import annotations
 import ast
 import base64
 import functools
+import importlib
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).parent
 MODULES = ("dns_query", "pg_login")
@@ -40,6 +43,15 @@ def source() -> str:
 def shortest_source() -> str:
     """The same without comments and documentation: what goes over the wire."""
     return _bundle(_shortened)
+
+
+@functools.cache
+def module() -> ModuleType:
+    """The in-task probe in this process, for what is asked on this machine."""
+    for name in MODULES:
+        # In a task these are beside it, without a package.
+        sys.modules.setdefault(name, importlib.import_module(f"{__name__}.{name}"))
+    return importlib.import_module(f"{__name__}.probe")
 
 
 def command(document: bytes, python: str = "python3") -> list[str]:

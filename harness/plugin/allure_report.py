@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Sequence
 
 import allure
 import pytest
+from allure_commons import plugin_manager
+from allure_commons.model2 import Attachment, TestResult, TestStepResult
+from allure_commons.types import AttachmentType
 
 from harness.environment import Environment
 from harness.observation import AwsObservation, Observation
@@ -19,6 +23,7 @@ from harness.verdicts import CheckResult, Status
 
 SEVERITY = {"p0": "blocker", "p1": "critical", "p2": "normal", "p3": "minor"}
 STORY = {"symptom": "What a user of the platform sees", "cause": "Links of the chain behind it"}
+STEPS = pytest.StashKey[dict[str, TestStepResult]]()
 VERDICT = {Status.PASSED: "fixed", Status.BLOCKED: "blocked", Status.BROKEN: "blocked"}
 
 
@@ -41,14 +46,34 @@ def describe(item: pytest.Item) -> None:
         allure.dynamic.label("documentedFailure", documented.id)
 
 
-def attach(started: Run, observed: Sequence[Observation]) -> None:
-    """Add a step for each observation, with the exchange and the command that repeats it."""
+def attach(config: pytest.Config, observed: Sequence[Observation]) -> None:
+    """Add a step for each observation, with the exchange and the command that repeats it.
+
+    A step takes what its probe took. Checks of one observation share its step and its files.
+    """
+    if (listener := config.pluginmanager.get_plugin("allure_listener")) is None:
+        return
+    check = listener.allure_logger.get_last_item(TestResult)
+    steps = config.stash.setdefault(STEPS, {})
     for observation in observed:
-        with allure.step(_headline(observation)):
-            _text(exchange.kind(observation), exchange.as_text(observation))
-            if (command := exchange.command(observation)) is not None:
-                pasted = pasting.pasted(command, observation.vantage, started.environment)
-                _text("command to paste", _with_shell(started.environment, pasted))
+        if observation.probe not in steps:
+            steps[observation.probe] = _step(config.stash[RUN], observation)
+        check.steps.append(steps[observation.probe])
+
+
+def _step(started: Run, observation: Observation) -> TestStepResult:
+    texts = {exchange.kind(observation): exchange.as_text(observation)}
+    if (command := exchange.command(observation)) is not None:
+        pasted = pasting.pasted(command, observation.vantage, started.environment)
+        texts["command to paste"] = _with_shell(started.environment, pasted)
+    began = round(observation.started * 1000)
+    return TestStepResult(
+        name=_headline(observation),
+        status=Status.PASSED,
+        start=began,
+        stop=began + round(observation.duration_ms),
+        attachments=[_attached(name, text) for name, text in texts.items()],
+    )
 
 
 def _headline(observation: Observation) -> str:
@@ -70,7 +95,9 @@ def label_verdict(result: CheckResult) -> None:
             allure.dynamic.label("signature", sighting.signature)
 
 
-def _text(name: str, body: str) -> None:
+def _attached(name: str, text: str) -> Attachment:
+    file_name = f"{hashlib.sha256(text.encode()).hexdigest()[:32]}-attachment.txt"
     # A full disk must not fail a check.
     with contextlib.suppress(OSError):
-        allure.attach(body, name, allure.attachment_type.TEXT)
+        plugin_manager.hook.report_attached_data(body=text, file_name=file_name)
+    return Attachment(name=name, source=file_name, type=AttachmentType.TEXT.mime_type)

@@ -28,8 +28,9 @@ def probe(declared: Declared, *, must_answer: bool = False) -> Any:
     With ``must_answer``, checks that use it are blocked when there is no answer to judge.
     """
 
-    def observe(request: pytest.FixtureRequest) -> Observation | dict[str, Observation]:
-        parameters = {name: request.getfixturevalue(name) for name in _parameters(declared)}
+    def observe(
+        request: pytest.FixtureRequest, **parameters: Any
+    ) -> Observation | dict[str, Observation]:
         config = request.config
         asked = declared(config.stash[RUN].environment, **parameters)
         if isinstance(asked, Mapping):
@@ -37,6 +38,11 @@ def probe(declared: Declared, *, must_answer: bool = False) -> Any:
         return _observation(config, asked, must_answer)
 
     observe.__declared__ = declared  # type: ignore[attr-defined]
+    # pytest reads the names of what a fixture needs there.
+    names = ["request", *_parameters(declared)]
+    observe.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    )
     observe.__doc__ = declared.__doc__
     # An observation is the same for every check of the run; parameters are each check's own.
     scope: Literal["function", "session"] = "function" if _parameters(declared) else "session"

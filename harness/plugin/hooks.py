@@ -206,8 +206,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     if RUN in item.config.stash and outcome.role(item):
-        started = item.config.stash[RUN]
-        allure_report.attach(started, outcome.observed_by(item))
+        allure_report.attach(item.config, outcome.observed_by(item))
     try:
         return (yield)
     except CannotJudge as error:

@@ -117,7 +117,7 @@ def completed(result: Document, check: CheckResult, told: Conclusion) -> Documen
         labels = [each for each in labels if each["name"] != "parentSuite"]
         labels += _beyond(len(told.catalogue) + 1)
     # Without the name of the exception's class, which tells a reader nothing.
-    details = {**result.get("statusDetails", {}), "message": check.message}
+    details = {**(result.get("statusDetails") or {}), "message": check.message}
     return {
         **result,
         **({"statusDetails": details} if check.message else {}),

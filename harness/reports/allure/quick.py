@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 from allure_commons import plugin_manager
 from allure_commons.logger import AllureFileLogger
-from attr import asdict
 
 
 def write_quickly() -> None:
@@ -26,10 +25,9 @@ def write_quickly() -> None:
 
 def _write(folder: Path, item: Any) -> None:
     name = item.file_pattern.format(prefix=uuid.uuid4())
-    data = asdict(item, filter=lambda _attribute, value: value or value is False)
     # Renamed into place: who watches the folder never reads half a result. A full disk costs a
     # result here, and must not cost the check; the run's end tells it.
     unfinished = folder / f".{name}"
     with contextlib.suppress(OSError):
-        unfinished.write_bytes(msgspec.json.encode(data))
+        unfinished.write_bytes(msgspec.json.encode(item))
         unfinished.replace(folder / name)

@@ -66,3 +66,31 @@ def test_observations_are_cleaned_everywhere() -> None:
     assert isinstance(cleaned, HttpObservation)
     assert cleaned.request_headers == {"X-API-Key": MASK}
     assert "rd" not in cleaned.body.replace(MASK, "")
+
+
+SHAPED = st.sampled_from(
+    [
+        "hk_live_" + "a1B2" * 4,
+        "AKIA" + "Q7" * 8,
+        "https://me:pa55w0rd@db",
+        "Bearer " + "x" * 9,
+        "APIKEY " + "y" * 9,
+    ]
+)
+AROUND = st.text(alphabet=st.sampled_from('ab \n\t"\\/:@é\x7f\u2028'), max_size=4)
+
+
+@given(AROUND, SHAPED | st.just("opensesame"), AROUND, st.booleans())
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_document_is_cleaned_as_its_texts_are(
+    before: str, secret: str, after: str, as_key: bool
+) -> None:
+    redactor, text = Redactor(["opensesame"]), before + secret + after
+    cleaned = redactor.clean({text: ["x"]} if as_key else {"x": {"y": [text, "z"]}})
+    wanted = redactor.text(text)
+    assert cleaned == ({wanted: ["x"]} if as_key else {"x": {"y": [wanted, "z"]}})
+
+
+def test_what_is_no_json_is_cleaned_all_the_same() -> None:
+    cleaned = Redactor(["opensesame"]).clean({"x": "\ud800 opensesame"})
+    assert cleaned == {"x": f"\ud800 {MASK}"}

@@ -1,0 +1,1 @@
+"""Who does the job: each makes a folder ready, and says what is to be run there."""
