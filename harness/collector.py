@@ -38,6 +38,16 @@ class Asker(Protocol):
         """Answer probes inside the task of ``service``, in order."""
 
 
+class Observer(Protocol):
+    """Whoever can be asked for observations: the collector, a broker's client, or a replay."""
+
+    def start(self, probes: Iterable[Probe]) -> None:
+        """Begin every probe that has not begun yet."""
+
+    def observation(self, probe: Probe) -> Observation:
+        """Return what ``probe`` saw; waits for it."""
+
+
 class Collector:
     """Single flight: equal probes are asked once, however many checks need them."""
 
@@ -152,13 +162,9 @@ class Collector:
 
     def _settle(self, probe: Probe, stamped: Observation) -> None:
         try:
-            settled = self._finished(stamped)
+            self._futures[probe.key].set_result(self._finished(stamped))
         except Exception as error:
-            message = f"what was seen cannot be kept: {type(error).__name__} at {_raised_at(error)}"
-            failure = Failure(kind=FailureKind.INTERNAL_ERROR, message=message)
-            blank = unanswered(probe, failure)
-            settled = self._finished(_stamped(probe, blank, stamped.started, stamped.duration_ms))
-        self._futures[probe.key].set_result(settled)
+            self._futures[probe.key].set_exception(error)
 
 
 def _stamped(probe: Probe, seen: Observation, started: float, duration: float) -> Observation:

@@ -17,8 +17,6 @@ import msgspec
 
 RUNNER = "runner"
 KeyForm = Literal["x-api-key", "bearer", "apikey", "query"]
-# The status codes that refuse a key.
-REFUSED = frozenset({401, 403})
 KEY_FORMS: tuple[KeyForm, ...] = ("x-api-key", "bearer", "apikey", "query")
 
 

@@ -12,9 +12,7 @@ import pytest
 from _pytest.outcomes import Exit
 
 from harness import exit_codes, rollout
-from harness.audit import NAME, Audit
 from harness.aws import view
-from harness.aws.client import Clients
 from harness.aws.sections import SECTIONS, At, Reader
 from harness.errors import UsageError
 from harness.observation import FailureKind
@@ -84,16 +82,14 @@ def wait(session: pytest.Session) -> None:
     started = config.stash.get(RUN, None)
     if started is None or not config.getoption("--gate") or hasattr(config, "workerinput"):
         return
-    if (aws := started.environment.aws) is None:
+    if started.environment.aws is None or started.clients is None:
         raise pytest.UsageError(
             f"--gate: environment {started.environment.name} has no aws section"
         )
     try:
-        expected = rollout.revisions(config.getoption("--revision"), aws.services)
-        recorded = Audit(started.folder / NAME)
-        started.closing.callback(recorded.close)
-        clients = Clients(aws.region, started.environment.limits.deadline, recorded)
-        found = _wait(config, started, clients, expected)
+        services = started.environment.aws.services
+        expected = rollout.revisions(config.getoption("--revision"), services)
+        found = _wait(config, started, started.clients, expected)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     except StageError as error:

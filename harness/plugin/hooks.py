@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from harness import exit_codes, waivers
+from harness.collector import Observer
 from harness.environment import Environment
 from harness.errors import MissingSetting, UsageError
 from harness.expect import CannotJudge
 from harness.observation import FailureKind
-from harness.observer import Observer
 from harness.plugin import (
     allure_report,
     broker,
@@ -84,15 +84,16 @@ def _configure(config: pytest.Config, name: str) -> None:
     given: dict[str, str] | None = getattr(config, "workerinput", {}).get(WORKER_INPUT)
     folder = Path(given["folder"]) if given else run.new_folder(_reports(config), name)
     redactor, closing = Redactor.from_variables(os.environ), contextlib.ExitStack()
+    clients = None
     if given:
         observer: Observer = broker.RemoteObserver(given["broker"])
     elif replay := config.getoption("--replay"):
         observer = Replay(replay)
     else:
-        observing = run.observing_apart(
+        observing = run.observing(
             tested, credentials, folder, redactor, writes=selection.may_write(config, tested)
         )
-        observer = closing.enter_context(observing)
+        observer, clients = closing.enter_context(observing)
     documented = run.load_catalogue()
     waivers.require_known(tested, documented)
     config.stash[RUN] = Run(
@@ -104,6 +105,7 @@ def _configure(config: pytest.Config, name: str) -> None:
         folder=folder,
         observer=observer,
         closing=closing,
+        clients=clients,
     )
     config.pluginmanager.register(redacting.Redacting(redactor), "hokusai-redacting")
     # Filters are the whole process's, and probes run beside the checks: a warning of a library
@@ -186,10 +188,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         message = f"the selected checks lack what they need:\n{lines}\n"
         raise pytest.UsageError(message + "(--missing=block judges the others)")
     terminal.announce(session.config, probes)
-    try:
-        started.observer.start(probes)
-    except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
+    started.observer.start(probes)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,8 +8,8 @@ from concurrent.futures import wait
 
 import pytest
 
+from harness.collector import Collector
 from harness.observation import Observation
-from harness.observer import Asks
 from harness.plugin.run import Run
 from harness.specs import Probe
 
@@ -22,7 +22,7 @@ REPORTER = "terminalreporter"
 def observation(config: pytest.Config, started: Run, probe: Probe) -> Observation:
     """Return what ``probe`` saw; says what is still waited for if that takes long."""
     observer, reporter = started.observer, config.pluginmanager.get_plugin(REPORTER)
-    if not isinstance(observer, Asks) or reporter is None:
+    if not isinstance(observer, Collector) or reporter is None:
         return observer.observation(probe)
     observer.start([probe])
     future, since, pause = observer.future(probe), time.monotonic(), FIRST_AFTER_S

@@ -9,29 +9,27 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from _pytest.outcomes import Skipped
 
 from harness import catalogue, diagnosis, environment
+from harness.asking import Asking
 from harness.audit import NAME, Audit
+from harness.aws import apart
 from harness.catalogue import Catalogue
-from harness.collector_apart import Settled, collecting
+from harness.collector import Collector, Observer
 from harness.diagnosis import Graph
 from harness.environment import Credentials, Environment
 from harness.errors import UsageError
 from harness.observation import FailureKind, Observation
-from harness.observer import Observer
+from harness.probes.network import Reach
 from harness.recorder import Recorder
 from harness.redaction import Redactor
 from harness.reports.handoff import picture
 from harness.reports.handoff.picture import Layout
-
-if TYPE_CHECKING:
-    from harness.aws.apart import AnyClients
-    from harness.collector import Collector
-    from harness.vantage import WayIn
+from harness.vantage import EcsWayIn, WayIn
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -58,6 +56,7 @@ class Run:
     folder: Path
     observer: Observer
     closing: contextlib.ExitStack
+    clients: apart.AnyClients | None = None
     started: float = field(default_factory=time.time)
 
     @property
@@ -121,7 +120,7 @@ class Observing(NamedTuple):
     """Who observes, and the clients of AWS that it has, if the environment is on AWS."""
 
     collector: Collector
-    clients: AnyClients | None
+    clients: apart.AnyClients | None
 
 
 @contextlib.contextmanager
@@ -132,22 +131,12 @@ def observing(
     redactor: Redactor,
     *,
     writes: bool = False,
-    settled: Settled = lambda _seen: None,
 ) -> Iterator[Observing]:
-    """A collector that asks the environment itself, and records what it sees in ``folder``.
-
-    ``settled`` is called with each observation, redacted.
-    """
-    # A run imports these in the collector's process only, while checks are collected.
-    from harness.asking import Asking
-    from harness.aws import apart
-    from harness.collector import Collector
-    from harness.probes.network import Reach
-
+    """A collector that asks the environment itself, and records what it sees in ``folder``."""
     with contextlib.ExitStack() as closing:
         audit = Audit(folder / NAME)
         closing.callback(audit.close)
-        clients: AnyClients | None = None
+        clients: apart.AnyClients | None = None
         if tested.aws:
             entered = apart.clients(tested.aws.region, tested.limits.deadline, audit)
             clients = closing.enter_context(entered)
@@ -160,7 +149,6 @@ def observing(
         def finished(observation: Observation) -> Observation:
             cleaned = redactor.clean(observation)
             recorder(cleaned)
-            settled(cleaned)
             return cleaned
 
         collector = Collector(asking, finished)
@@ -170,30 +158,7 @@ def observing(
             collector.close()
 
 
-@contextlib.contextmanager
-def observing_apart(
-    tested: Environment,
-    credentials: Credentials,
-    folder: Path,
-    redactor: Redactor,
-    *,
-    writes: bool,
-) -> Iterator[Observer]:
-    """The same in a process of its own, where that is possible."""
-
-    @contextlib.contextmanager
-    def entering(settled: Settled) -> Iterator[Collector]:
-        entered = observing(tested, credentials, folder, redactor, writes=writes, settled=settled)
-        with entered as there:
-            yield there.collector
-
-    with collecting(entering) as observer:
-        yield observer
-
-
-def _way_in(tested: Environment, clients: AnyClients | None) -> WayIn | None:
-    from harness.vantage import EcsWayIn
-
+def _way_in(tested: Environment, clients: apart.AnyClients | None) -> WayIn | None:
     if tested.aws is None or clients is None:
         return None
     return EcsWayIn(tested.aws, clients.entering, tested.vantage.session_manager_plugin)
