@@ -6,11 +6,10 @@ import contextlib
 import hashlib
 from collections.abc import Sequence
 
-import allure
 import pytest
 from allure_commons import plugin_manager
-from allure_commons.model2 import Attachment, TestResult, TestStepResult
-from allure_commons.types import AttachmentType
+from allure_commons.model2 import Attachment, Label, Parameter, TestResult, TestStepResult
+from allure_commons.types import AttachmentType, LabelType
 
 from harness.environment import Environment
 from harness.observation import AwsObservation, Observation
@@ -29,21 +28,29 @@ VERDICT = {Status.PASSED: "fixed", Status.BLOCKED: "blocked", Status.BROKEN: "bl
 
 def describe(item: pytest.Item) -> None:
     """Label the check before it runs."""
-    started = item.config.stash[RUN]
-    severity = outcome.severity(item)
-    allure.dynamic.severity(SEVERITY[severity or "p3"])
-    allure.dynamic.title(outcome.title(item) or outcome.check_id(item))
-    allure.dynamic.tag(*filter(None, (severity, outcome.role(item))))
-    allure.dynamic.parameter("environment", started.environment.name)
-    allure.dynamic.label("check", outcome.check_id(item))
+    if (check := _check(item.config)) is None:
+        return
+    started, severity, role = item.config.stash[RUN], outcome.severity(item), outcome.role(item)
+    told = [(LabelType.SEVERITY, SEVERITY[severity or "p3"]), ("check", outcome.check_id(item))]
+    told += [(LabelType.TAG, tag) for tag in (severity, role) if tag]
     for failure in outcome.failures(item, started.graph):
         documented = started.catalogue[failure]
-        allure.dynamic.epic("Documented failures of 2025-08-06")
-        allure.dynamic.feature(f"{documented.number}. {documented.title}")
-        allure.dynamic.story(STORY[outcome.role(item) or "symptom"])
-        allure.dynamic.parent_suite(documented.component)
-        allure.dynamic.label("owner", documented.owner)
-        allure.dynamic.label("documentedFailure", documented.id)
+        told += [
+            (LabelType.EPIC, "Documented failures of 2025-08-06"),
+            (LabelType.FEATURE, f"{documented.number}. {documented.title}"),
+            (LabelType.STORY, STORY[role or "symptom"]),
+            (LabelType.PARENT_SUITE, documented.component),
+            ("owner", documented.owner),
+            ("documentedFailure", documented.id),
+        ]
+    check.labels += [Label(name=name, value=value) for name, value in told]
+    check.parameters.append(Parameter(name="environment", value=repr(started.environment.name)))
+
+
+def _check(config: pytest.Config) -> TestResult | None:
+    """Return what Allure keeps of the check that is running; None without Allure."""
+    listener = config.pluginmanager.get_plugin("allure_listener")
+    return listener.allure_logger.get_last_item(TestResult) if listener else None
 
 
 def attach(config: pytest.Config, observed: Sequence[Observation]) -> None:
@@ -51,9 +58,8 @@ def attach(config: pytest.Config, observed: Sequence[Observation]) -> None:
 
     A step takes what its probe took. Checks of one observation share its step and its files.
     """
-    if (listener := config.pluginmanager.get_plugin("allure_listener")) is None:
+    if (check := _check(config)) is None:
         return
-    check = listener.allure_logger.get_last_item(TestResult)
     steps = config.stash.setdefault(STEPS, {})
     for observation in observed:
         if observation.probe not in steps:
@@ -85,14 +91,14 @@ def _with_shell(tested: Environment, command: str) -> str:
     return "\n".join([*pasting.shell(tested, [command]), command]) + "\n"
 
 
-def label_verdict(result: CheckResult) -> None:
+def label_verdict(config: pytest.Config, result: CheckResult) -> None:
     """Label the check with what it says of its documented failures."""
-    reproduced = any(result.sightings.values())
-    otherwise = "reproduced" if reproduced else "changed"
-    allure.dynamic.label("verdict", VERDICT.get(result.status, otherwise))
+    if (check := _check(config)) is None:
+        return
+    otherwise = "reproduced" if any(result.sightings.values()) else "changed"
+    check.labels.append(Label(name="verdict", value=VERDICT.get(result.status, otherwise)))
     for sightings in result.sightings.values():
-        for sighting in sightings:
-            allure.dynamic.label("signature", sighting.signature)
+        check.labels += [Label(name="signature", value=each.signature) for each in sightings]
 
 
 def _attached(name: str, text: str) -> Attachment:

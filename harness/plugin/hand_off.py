@@ -22,13 +22,16 @@ from harness.reports.handoff.metrics import UNTIMED
 from harness.reports.run_json import RunFacts
 
 UNWRITTEN = pytest.StashKey[str]()
+OBSERVED = pytest.StashKey[dict[str, Observation]]()
 OBSERVATIONS, SAMPLES = "observations.jsonl", "samples.jsonl"
 
 
 def observations(config: pytest.Config, started: Run) -> dict[str, Observation]:
-    """Return what the run observed, or judged again, by probe."""
-    replayed: Path | None = config.getoption("--replay")
-    return recorder.read(replayed or started.folder / OBSERVATIONS)
+    """Return what the run observed, or judged again, by probe: for its end, when all is there."""
+    if OBSERVED not in config.stash:
+        replayed: Path | None = config.getoption("--replay")
+        config.stash[OBSERVED] = recorder.read(replayed or started.folder / OBSERVATIONS)
+    return config.stash[OBSERVED]
 
 
 def write(
@@ -56,9 +59,9 @@ def _write(
 ) -> handoff.HandOff:
     ended, replayed = time.time(), config.getoption("--replay")
     record: Path = replayed or started.folder / OBSERVATIONS
-    observations, times = recorder.read(record), config.getoption("--samples")
+    observed, times = observations(config, started), config.getoption("--samples")
     if times > 1:
-        _sample(config, started, results, observations)
+        _sample(config, started, results, observed)
     samples = _read_samples(record.with_name(SAMPLES))
     sources = handoff.Sources(
         facts=facts,
@@ -69,7 +72,7 @@ def _write(
         checks=results.checks,
         judgements=results.judgements(started.catalogue),
         diagnosis=results.diagnosis(started),
-        observations=observations,
+        observations=observed,
         samples=samples,
         changes=_changes(config.stash.get(since.SINCE, None)),
         activity=audit.counted(record.with_name(audit.NAME)),

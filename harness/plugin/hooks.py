@@ -226,7 +226,7 @@ def pytest_runtest_makereport(
     decided = call.when == "call" or (call.when == "setup" and not report.passed)
     if decided and outcome.role(item):
         judged = outcome.result(item, call, started.catalogue, started.graph)
-        allure_report.label_verdict(judged)
+        allure_report.label_verdict(item.config, judged)
         vars(report)[RESULT] = msgspec.to_builtins(started.redactor.clean(judged))
     return report
 

@@ -97,7 +97,7 @@ class Reach:
     def _trusted(self) -> str | None:
         try:
             if self._ca_bundle is not None:
-                ssl.create_default_context().load_verify_locations(self._ca_bundle)
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(self._ca_bundle)
         except (OSError, ssl.SSLError) as error:
             raise UsageError(
                 f"tls.ca_bundle (HOKUSAI_TLS_CA_BUNDLE): {self._ca_bundle} cannot be used: "
