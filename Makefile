@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test validate gate doctor init bundle compare report cleanup matrix drills lab lint hostile workflows unit
+.PHONY: help setup reproduce check test validate gate doctor init bundle compare report cleanup matrix drills lab lint bench hostile workflows unit
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ lint: .venv/.installed ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+bench: .venv/.installed ## how long it all takes, beside other tools: writes docs/benchmarks [ARGS="job suite scale lab --quick"]
+	$(PY) -m benchmarks $(ARGS)
 
 hostile: .venv/.installed ## the bench of hostile servers: writes docs/hostile-servers.md
 	$(PY) -m tests.unit.hostile.bench

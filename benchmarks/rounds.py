@@ -1,4 +1,4 @@
-"""Paired rounds: contestants run in turn, so that a slow moment of the machine meets all of them."""
+"""Paired rounds: contestants run in turn, so that a slow moment meets all of them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ from tests.matrix.stage import Stage
 ROOT = Path(__file__).parents[1]
 SUITE = "this suite, with Allure, JUnit and hand-off"
 WITHOUT_ALLURE = "this suite, without Allure"
+PLAIN = "plain pytest + requests + Allure"
 EMPTY = "pytest with one empty test"
+PLUGINS = "check_* plugins, all in parallel"
 ROUNDS = {"1 ms": 9, "50 ms": 7, "never": 5}
 SERVED_WITHIN_S = 20.0
 FAILURE = "ssl-tls"
@@ -87,9 +89,7 @@ def _contestants(
         Contestant(
             WITHOUT_ALLURE, suite.prepare(place("bare"), serving, fails=fails, allure=False)
         ),
-        Contestant(
-            "plain pytest + requests + Allure", plain.prepare(place("plain"), serving, fails=fails)
-        ),
+        Contestant(PLAIN, plain.prepare(place("plain"), serving, fails=fails)),
         Contestant(
             "plain pytest + requests, xdist -n 4",
             plain.prepare(place("xdist"), serving, fails=fails, options=plain.XDIST),
@@ -98,7 +98,7 @@ def _contestants(
     ]
     if not plugins.missing():
         parallel = plugins.prepare(place("plugins"), serving, fails=fails)
-        found.append(Contestant("check_* plugins, all in parallel", parallel))
+        found.append(Contestant(PLUGINS, parallel))
     if not blackbox.missing():
         at = place("blackbox")
         port = running.enter_context(blackbox.serving(at, serving))

@@ -36,7 +36,7 @@ from harness.specs import (
     TlsProbe,
 )
 
-THREAD_GRACE = 0.4
+THREAD_GRACE = 0.15
 NO_WAY_IN = Failure(
     kind=FailureKind.NO_VANTAGE_POINT,
     message="this environment gives no way into a task",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+import socket
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from harness.observation import DnsObservation, FailureKind
 from harness.probes.stage import Clock, StageError
 from harness.specs import DnsProbe
+
+if TYPE_CHECKING:
+    from dns.message import Message
 
 TRIES_EVERY = 1.0
 
@@ -37,26 +41,44 @@ class Answer(NamedTuple):
 
 async def query(name: str, record: str, resolver: str) -> Answer:
     """Ask ``resolver`` (address:port) for ``name``. The caller bounds it. Raises StageError."""
-    import dns.asyncquery
     import dns.exception
     import dns.message
     import dns.rcode
 
     question = dns.message.make_query(name, record)
     host, _, port = resolver.rpartition(":")
-    while True:
-        try:
-            response, _ = await dns.asyncquery.udp_with_fallback(
-                question, host, port=int(port), timeout=TRIES_EVERY, ignore_unexpected=True
-            )
-            break
-        except dns.exception.Timeout:
-            continue  # UDP may be lost; the caller's deadline ends this
-        except (dns.exception.DNSException, OSError, EOFError) as error:
-            message = f"{name}: resolver {resolver}: {type(error).__name__}"
-            raise StageError(FailureKind.DNS_SERVFAIL, message) from None
+    try:
+        response = await _asked(question, host, int(port))
+    except (dns.exception.DNSException, OSError, EOFError) as error:
+        message = f"{name}: resolver {resolver}: {type(error).__name__}"
+        raise StageError(FailureKind.DNS_SERVFAIL, message) from None
     records, ttl = _records(response, record)
     return Answer(name, dns.rcode.to_text(response.rcode()), records, ttl)
+
+
+async def _asked(question: Message, host: str, port: int) -> Message:
+    import dns.asyncbackend
+    import dns.asyncquery
+    import dns.exception
+    import dns.inet
+
+    backend = dns.asyncbackend.get_backend("asyncio")
+    family = dns.inet.af_for_address(host)
+    # One socket for all tries: an answer to an earlier one, late, is an answer.
+    async with await backend.make_socket(family, socket.SOCK_DGRAM, 0, None, None) as udp:
+        while True:
+            try:
+                response, _ = await dns.asyncquery.udp_with_fallback(
+                    question,
+                    host,
+                    port=port,
+                    timeout=TRIES_EVERY,
+                    ignore_unexpected=True,
+                    udp_sock=udp,
+                )
+            except dns.exception.Timeout:
+                continue  # UDP may be lost; the caller's deadline ends this
+            return response
 
 
 def _records(response: object, record: str) -> tuple[tuple[str, ...], int | None]:

@@ -26,7 +26,7 @@ PYTEST = str(Path(sys.executable).with_name("pytest"))
 
 
 def project(folder: Path, ca: str | None, resolver: int, deadline: float) -> None:
-    """Lay out a project: the suite's own engine, catalogue and settings, the bench's environment."""
+    """Lay out a project of the suite's own engine and data, with the bench's environment."""
     for name in ("harness", "failures", "causes"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "pytest.ini", folder)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from dnslib import RR, DNSRecord
 
 from harness.environment import Credentials, Network, Tls
 from harness.observation import FailureKind, HttpObservation
-from harness.probes import http
+from harness.probes import http, names
 from harness.probes.network import Reach
 from harness.specs import HttpProbe, KeyForm
 from tests.unit.harness import servers
@@ -104,6 +106,40 @@ def test_a_name_that_does_not_exist_is_told_as_nxdomain_by_the_resolver_asked() 
         server.stop()
         server.server.server_close()
     assert kind(seen) == FailureKind.DNS_NXDOMAIN
+
+
+class AnswersTheFirstTry(asyncio.DatagramProtocol):
+    """A resolver that answers the first question after 0.3 s, and the others not at all."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self.asked += 1
+        if self.asked == 1:
+            reply = DNSRecord.parse(data).reply()
+            reply.add_answer(*RR.fromZone("slow.example A 127.0.0.7"))
+            later = asyncio.get_running_loop().call_later
+            later(0.3, self.transport.sendto, reply.pack(), addr)
+
+
+def test_an_answer_to_an_earlier_try_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "TRIES_EVERY", 0.2)
+
+    async def look_up() -> names.Answer:
+        loop = asyncio.get_running_loop()
+        serving, _ = await loop.create_datagram_endpoint(AnswersTheFirstTry, ("127.0.0.1", 0))
+        port = serving.get_extra_info("sockname")[1]
+        try:
+            async with asyncio.timeout(3):
+                return await names.query("slow.example", "A", f"127.0.0.1:{port}")
+        finally:
+            serving.close()
+
+    assert asyncio.run(look_up()).addresses() == ("127.0.0.7",)
 
 
 def test_a_redirect_is_followed_only_when_asked_and_the_key_stays_with_its_host() -> None:
