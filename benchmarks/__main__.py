@@ -21,7 +21,6 @@ SECTIONS: dict[str, Section] = {
     "scale": sections.the_scale,
     "lab": sections.the_lab,
 }
-FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
 
 
 def main() -> int:
@@ -29,7 +28,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("section", nargs="*", choices=[*SECTIONS, []], help="default: all")
     parser.add_argument("--quick", action="store_true", help="one round of each, and little scale")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="default: docs/benchmarks")
+    parser.add_argument(
+        "--folder", type=Path, default=report.FOLDER, help="default: docs/benchmarks"
+    )
     given = parser.parse_args()
     began, found = time.monotonic(), _before(given.folder)
 

@@ -19,6 +19,7 @@ from benchmarks.job import DEADLINE_S
 from benchmarks.sections import EMPTY, PLAIN, PLUGINS, SUITE, WITHOUT_ALLURE
 
 PACKAGES = ("pytest", "allure-pytest", "pytest-xdist", "requests", "boto3", "psycopg2-binary")
+FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
 JSON, MARKDOWN, PLOT = "benchmarks.json", "README.md", "job.svg"
 SUITE_LIMITS_S = {
     "make test, healthy": 3.0,

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 import psutil
 
-from benchmarks import command, targets
+from benchmarks import command
 from benchmarks.contestants.suite import prepare as suite
 
 Shape = Literal["few", "each"]
@@ -114,6 +114,8 @@ def _served() -> Iterator[tuple[int, int]]:
 
 
 async def _serve() -> None:
+    from benchmarks import targets
+
     print(await targets.http(DELAY_S), await targets.names({"": DELAY_S}), flush=True)
     await targets.until_left()
 

@@ -7,6 +7,7 @@ as JSON once all of them listen. They do as little as a correct answer needs.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -221,6 +222,8 @@ async def until_left() -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), ended.set)
     await ended.wait()
+    # Without a word to those whom it never answered.
+    os._exit(0)
 
 
 if __name__ == "__main__":
