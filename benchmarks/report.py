@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -12,8 +13,6 @@ from typing import Any, NamedTuple
 import jinja2
 import msgspec
 import psutil
-import pygal
-from pygal.style import CleanStyle
 
 from benchmarks.job import DEADLINE_S
 from benchmarks.sections import EMPTY, PLAIN, PLUGINS, SUITE, WITHOUT_ALLURE
@@ -120,11 +119,21 @@ def _of_the_scale(scale: list[dict[str, Any]]) -> Iterator[Target]:
         yield Target("a check among 400 to 20,000: the most beside the least", 1.2, ratio)
 
 
+def _pygal() -> Any:
+    import pygal
+    import pygal.style
+
+    # pygal leaves an importer behind that Python's import cannot use any more.
+    sys.meta_path[:] = [each for each in sys.meta_path if hasattr(each, "find_spec")]
+    return pygal
+
+
 def _plot(paces: Mapping[str, Any]) -> bytes:
+    pygal = _pygal()
     names = list(next(iter(paces.values())))[::-1]
     chart = pygal.HorizontalBar(
         logarithmic=True,
-        style=CleanStyle,
+        style=pygal.style.CleanStyle,
         width=1000,
         height=620,
         js=[],
