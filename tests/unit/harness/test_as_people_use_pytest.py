@@ -70,6 +70,7 @@ def test_the_terminal_is_readable_at_80_columns_with_and_without_colour(
 ) -> None:
     serving, _ = serve(project, monkeypatch, b'{"status":"unhealthy"}')
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("PY_COLORS")
     monkeypatch.setenv("FORCE_COLOR" if coloured else "NO_COLOR", "1")
     monkeypatch.delenv("NO_COLOR" if coloured else "FORCE_COLOR", raising=False)
     shown = project.runpytest_subprocess("--env", "dev", "-k", "health", "--tb=no").stdout.str()
