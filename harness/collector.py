@@ -56,7 +56,7 @@ class Collector:
         self._finished = finished
         self._futures: dict[str, Future[Observation]] = {}
         self._probes: dict[str, Probe] = {}
-        self._lock = threading.Lock()
+        self._lock, self._news = threading.Lock(), threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,6 +81,16 @@ class Collector:
     def future(self, probe: Probe) -> Future[Observation]:
         """Return the future of a started probe."""
         return self._futures[probe.key]
+
+    def answered(self, probe: Probe) -> bool:
+        """Return True if nobody would wait for ``probe``: one that is under way is waited for."""
+        future = self._futures.get(probe.key)
+        return future is None or future.done()
+
+    def until(self, enough: Callable[[], bool], seconds: float) -> bool:
+        """Wait until ``enough`` says so, which is asked after each answer; False after a while."""
+        with self._news:
+            return self._news.wait_for(enough, seconds)
 
     def pending(self) -> list[str]:
         """Return the labels of the probes that have no answer yet."""
@@ -165,6 +175,8 @@ class Collector:
             self._futures[probe.key].set_result(self._finished(stamped))
         except Exception as error:
             self._futures[probe.key].set_exception(error)
+        with self._news:
+            self._news.notify_all()
 
 
 def _stamped(probe: Probe, seen: Observation, started: float, duration: float) -> Observation:

@@ -25,6 +25,7 @@ from harness.plugin import (
     interruption,
     memory,
     options,
+    order,
     outcome,
     publish,
     redacting,
@@ -173,7 +174,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         selection.deselect_inapplicable(config, items)
         selection.deselect_writing(config, items)
         validate.deselect_others(config, items)
-        selection.soonest_first(config.stash[RUN], items)
         gate.select(config, items)
 
 
@@ -189,6 +189,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raise pytest.UsageError(message + "(--missing=block judges the others)")
     terminal.announce(session.config, probes)
     started.observer.start(probes)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    order.begin(session)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    order.go_on(item)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,7 +11,7 @@ from harness.plugin import outcome, waiving
 from harness.plugin.declare import declared_probes
 from harness.plugin.run import RUN, Run
 from harness.replay import Replay
-from harness.specs import RUNNER, AwsProbe, JourneyProbe, Probe
+from harness.specs import AwsProbe, Probe
 
 
 def require_well_formed(config: pytest.Config, checks: list[pytest.Item]) -> None:
@@ -71,29 +71,6 @@ def deselect_writing(config: pytest.Config, items: list[pytest.Item]) -> None:
     if out := [item for item in items if item.get_closest_marker("writes")]:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
-
-
-def soonest_first(started: Run, items: list[pytest.Item]) -> None:
-    """Sort the checks by how far away their observations are made; otherwise keep their order.
-
-    What a check waits for is seen last inside a task. Checks of what is seen sooner are judged, and
-    reported, in the meantime.
-    """
-    items.sort(key=lambda item: max((_distance(p) for p in _probes(started, item)), default=0))
-
-
-def _distance(probe: Probe) -> int:
-    # A journey has many steps: it is done about when the tasks have answered.
-    if probe.vantage != RUNNER or isinstance(probe, JourneyProbe):
-        return 2
-    return 1 if isinstance(probe, AwsProbe) else 0
-
-
-def _probes(started: Run, item: pytest.Item) -> list[Probe]:
-    try:
-        return declared_probes(item, started.environment)
-    except MissingSetting:
-        return []
 
 
 def needed(session: pytest.Session, started: Run) -> tuple[list[Probe], list[str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "templates"
 MARKDOWN, HTML = "handoff.md", "handoff.html"
+TEXT_TEMPLATE, PAGE_TEMPLATE = "handoff.md.j2", "handoff.html.j2"
 
 
 def write(folder: Path, handoff: HandOff, redactor: Redactor) -> tuple[Path, Path]:
@@ -33,14 +34,20 @@ def write(folder: Path, handoff: HandOff, redactor: Redactor) -> tuple[Path, Pat
     return markdown, html
 
 
+def get_ready() -> None:
+    """Load what rendering needs; otherwise the first rendering does."""
+    for template in (PAGE_TEMPLATE, TEXT_TEMPLATE):
+        _templates().get_template(template)
+
+
 def as_markdown(handoff: HandOff) -> str:
     """Return the hand-off as GitHub-flavoured Markdown with a Mermaid picture."""
-    return _render("handoff.md.j2", handoff)
+    return _render(TEXT_TEMPLATE, handoff)
 
 
 def as_html(handoff: HandOff) -> str:
     """Return the hand-off as one HTML page without scripts and without external requests."""
-    return _render("handoff.html.j2", handoff)
+    return _render(PAGE_TEMPLATE, handoff)
 
 
 def as_summary(handoff: HandOff, answer: str) -> str:

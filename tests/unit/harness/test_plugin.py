@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,32 @@ def test_workers_of_xdist_share_one_observation(
     assert [check["status"] for check in run_json(project)["checks"]] == ["passed", "passed"]
     folder = project.path / "reports" / "dev" / "latest"
     assert len((folder / "observations.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_host_that_never_answers_holds_up_its_own_checks_only(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    with servers.serving(servers.silent) as silent:
+        checks = f"""
+            @probe
+            def never(environment):
+                return HttpProbe(url="http://127.0.0.1:{silent}/", deadline=1)
+
+            @pytest.mark.p0
+            @symptom("health-endpoints")
+            @pytest.mark.parametrize("n", range(3))
+            def test_never(never, n):
+                expect.status(never, 200)
+            """
+        project.makepyfile(test_a=CHECKS.partition("@probe")[0] + textwrap.dedent(checks))
+        result = project.runpytest_subprocess("--env", "dev", "-v", "-k", "never or health")
+    serving.__exit__(None, None, None)
+    result.assert_outcomes(passed=2, failed=3)
+    result.stdout.fnmatch_lines(
+        ["*test_health_is_fine PASSED*", "*test_health_answers PASSED*"]
+        + [f"*test_never[[]{n}[]] FAILED*" for n in range(3)]
+    )
 
 
 def test_what_cannot_be_judged_is_blocked_and_never_passes(project: pytest.Pytester) -> None:
