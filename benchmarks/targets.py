@@ -40,15 +40,14 @@ PARAMETERS = {
     "standard_conforming_strings": "on",
 }
 BACKLOG = 1024
+NEVER_S = 86_400.0
 Delay = float | None
 Serve = Callable[[Delay], Awaitable[int]]
 
 
 async def _wait(delay: Delay) -> None:
-    if delay is None:
-        await asyncio.Event().wait()
-    else:
-        await asyncio.sleep(delay)
+    # Whom the loop has nothing planned for may be collected, with the connection.
+    await asyncio.sleep(NEVER_S if delay is None else delay)
 
 
 class _Http(asyncio.Protocol):
