@@ -56,16 +56,21 @@ _Repeats = list[tuple[Observation, bool]]
 
 def _repeats(sources: Sources, failure: DocumentedFailure) -> _Repeats:
     found: _Repeats = []
-    seen: set[str] = set()
-    for check in sources.symptoms(failure.id):
-        for key in check.probes:
-            judged = sources.observations.get(key)
-            if judged is None or key in seen or isinstance(judged, UNTIMED):
-                continue
-            seen.add(key)
-            users = [c for c in sources.symptoms(failure.id) if key in c.probes]
-            for answer in _judgeable((judged, *sources.samples.get(key, ()))):
-                found.append((answer, _wrong(answer, judged, users, failure)))
+    for key, users in _users(sources.symptoms(failure.id)).items():
+        judged = sources.observations.get(key)
+        if judged is None or isinstance(judged, UNTIMED):
+            continue
+        for answer in _judgeable((judged, *sources.samples.get(key, ()))):
+            found.append((answer, _wrong(answer, judged, users, failure)))
+    return found
+
+
+def _users(checks: Sequence[CheckResult]) -> dict[str, list[CheckResult]]:
+    """Return the checks that use each probe, by its key, in the order of their first use."""
+    found: dict[str, list[CheckResult]] = {}
+    for check in checks:
+        for key in dict.fromkeys(check.probes):
+            found.setdefault(key, []).append(check)
     return found
 
 
