@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import msgspec
 import psutil
 
 from benchmarks import command
@@ -51,41 +52,66 @@ def test_answered(seen):
 '''
 
 
+class Most(msgspec.Struct):
+    """The most that a run had: open files, and MiB of resident memory."""
+
+    open_files: int = 0
+    mib: float = 0.0
+
+
 def measured(folder: Path, number: int, shape: Shape) -> dict[str, Any]:
-    """Return what ``number`` probes took: seconds, memory and open files of the whole tree."""
+    """Return what ``number`` probes took: seconds, memory, open files."""
     step = PER_CHECK if shape == "few" else 1
+    before = command.loop_s()
     with _served() as (http, names):
         suite.project(folder, None, names, DEADLINE_S)
         told = CHECKS.format(port=http, number=number, step=step, deadline=DEADLINE_S)
         (folder / "tests" / "acceptance" / "test_scale.py").write_text(told)
-        run = command.Command([suite.PYTEST, "--env=bench", "-q"], folder, suite.PASSWORD)
-        took = command.timed(run)
-        with _watched() as most_open:
-            peak = command.peak_mib(run)
-    checks = -(-number // step)
+        with _watched() as most:
+            took = command.timed(
+                command.Command([suite.PYTEST, "--env=bench", "-q"], folder, suite.PASSWORD)
+            )
     return {
         "probes": number,
-        "checks": checks,
+        "checks": -(-number // step),
         "shape": shape,
         "wall_s": round(took.wall_s, 2),
         "cpu_s": round(took.cpu_s, 2),
-        "ms_per_probe": round(took.wall_s / number * 1000, 3),
-        "peak_mib": round(peak, 1),
-        "open_files": most_open[0],
+        "peak_mib": round(most.mib, 1),
+        "open_files": most.open_files,
+        "loop_s": round((before + command.loop_s()) / 2, 2),
     }
 
 
+def with_costs(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add what a check costs beyond a run of the fewest, in loops of the machine.
+
+    The machine's speed changes between one run and the next: a second is not a measure.
+    """
+    loops = {each["checks"]: each["wall_s"] / each["loop_s"] for each in found if _is_each(each)}
+    for each in filter(_is_each, found):
+        if (more := each["checks"] - min(loops)) > 0:
+            cost = (loops[each["checks"]] - loops[min(loops)]) / more
+            each["loops_per_check"] = round(cost, 6)
+    return found
+
+
+def _is_each(row: dict[str, Any]) -> bool:
+    return bool(row["shape"] == "each")
+
+
 @contextlib.contextmanager
-def _watched() -> Iterator[list[int]]:
-    """Watch how many files this process's children have open; yields the most, in a list."""
-    most, ended = [0], threading.Event()
+def _watched() -> Iterator[Most]:
+    """Watch what this process's children need."""
+    most, ended = Most(), threading.Event()
 
     def watch() -> None:
         while not ended.wait(0.02):
             for process in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     if "--env=bench" in process.cmdline():
-                        most[0] = max(most[0], process.num_fds())
+                        most.open_files = max(most.open_files, process.num_fds())
+                        most.mib = max(most.mib, process.memory_info().rss / command.MIB)
 
     watching = threading.Thread(target=watch)
     watching.start()

@@ -118,7 +118,7 @@ def the_scale(progress: Progress, *, quick: bool) -> list[dict[str, Any]]:
             with tempfile.TemporaryDirectory(prefix="bench-") as place:
                 found.append(scale.measured(Path(place), number, shape))
             progress(f"scale: {number} probes, {shape}: {found[-1]['wall_s']:.1f} s")
-    return found
+    return scale.with_costs(found)
 
 
 def the_suite(progress: Progress, *, quick: bool) -> dict[str, Any]:

@@ -68,17 +68,20 @@ def attach(config: pytest.Config, observed: Sequence[Observation]) -> None:
 
 
 def _step(started: Run, observation: Observation) -> TestStepResult:
-    texts = {exchange.kind(observation): exchange.as_text(observation)}
+    text = exchange.as_text(observation)
     if (command := exchange.command(observation)) is not None:
         pasted = pasting.pasted(command, observation.vantage, started.environment)
-        texts["command to paste"] = _with_shell(started.environment, pasted)
+        text += (
+            f"\nto ask the same again, in a shell:\n\n{_with_shell(started.environment, pasted)}"
+        )
     began = round(observation.started * 1000)
     return TestStepResult(
         name=_headline(observation),
         status=Status.PASSED,
         start=began,
         stop=began + round(observation.duration_ms),
-        attachments=[_attached(name, text) for name, text in texts.items()],
+        # One file, not two: where many are asked, files take most of a run's time.
+        attachments=[_attached(exchange.kind(observation), text)],
     )
 
 

@@ -6,11 +6,12 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import command, report, sections
+from benchmarks import command, report, scale, sections
 from benchmarks.command import Command
 from benchmarks.contestants import plugins
 from benchmarks.contestants.plain import prepare as plain
@@ -79,3 +80,13 @@ def test_the_document_says_what_was_aimed_at_and_what_was_met(tmp_path: Path) ->
     assert "| `pytest --replay, healthy`, seconds | 1 | 9.00 | **not met** |" in text
     # A blank line within a table would end it.
     assert not re.search(r"\|\n\n\| ---", text)
+
+
+def test_what_a_check_costs_is_told_apart_from_the_start_and_from_the_machines_speed() -> None:
+    def row(checks: int, loop_s: float) -> dict[str, Any]:
+        wall = loop_s * (2 + 0.01 * checks)
+        return {"shape": "each", "checks": checks, "wall_s": wall, "loop_s": loop_s}
+
+    rows = [row(40, 0.5), row(400, 1.0), {"shape": "few", "checks": 4}, row(4000, 0.7)]
+    found = [each.get("loops_per_check") for each in scale.with_costs(rows)]
+    assert found == [None, 0.01, None, 0.01]

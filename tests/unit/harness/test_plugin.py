@@ -99,6 +99,23 @@ def test_a_run_judges_reports_and_asks_each_question_once(
     assert list((folder / "allure-results").glob("*-result.json"))
 
 
+def test_allure_has_the_exchange_and_the_command_that_repeats_it_in_one_file(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    project.runpytest_subprocess("--env", "dev", "-k", "health_answers")
+    serving.__exit__(None, None, None)
+    folder = project.path / "reports" / "dev" / "latest" / "allure-results"
+    [told] = [json.loads(path.read_text()) for path in folder.glob("*-result.json")]
+    [step] = told["steps"]
+    assert "-> HTTP 200" in step["name"]
+    [attached] = step["attachments"]
+    text = (folder / attached["source"]).read_text()
+    assert "< 200" in text
+    assert '{"status":"healthy"}' in text
+    assert "/health" in text.partition("to ask the same again")[2].partition("curl ")[2]
+
+
 def test_workers_of_xdist_share_one_observation(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
