@@ -47,6 +47,7 @@ def draft(name: str, aws: Reader, region: str, cluster: str | None) -> str:
         f"  url:   {REQUIRED}: http://…:5000, the name inside the network",
         "auth:",
         f"  url:   {REQUIRED}: https://…",
+        f"  service_id:   {REQUIRED}: the service id that API keys are validated for",
         "database:",
         *_one("  instance", [each["DBInstanceIdentifier"] for each in databases]),
         "  # name: mlflow_db",
@@ -99,7 +100,8 @@ def _entry(aws: Reader, role: str, service: view.Json | None, known: list[str]) 
         "ecs", "describe_task_definition", taskDefinition=service["taskDefinition"]
     )["taskDefinition"]
     containers: list[dict[str, Any]] = definition["containerDefinitions"]
-    balanced: view.Json = next(iter(service.get("loadBalancers", [])), {})
+    attached: list[view.Json] = service.get("loadBalancers", [])
+    balanced: view.Json = next(iter(attached), {})
     named = [each for each in containers if each["name"] == balanced.get("containerName")]
     first = (named or containers)[0]
     ports = [each["containerPort"] for each in first.get("portMappings", [])]
@@ -108,20 +110,30 @@ def _entry(aws: Reader, role: str, service: view.Json | None, known: list[str]) 
         f"      service: {service['serviceName']}",
         f"      container: {first['name']}",
         f"      port: {ports[0]}" if ports else f"      port:   {REQUIRED}",
-        *_balanced(aws, balanced.get("targetGroupArn")),
+        f"      # image: {_short(first.get('image', '…'))}  # deployed now; if set, expected",
+        *_balanced(aws, [each["targetGroupArn"] for each in attached]),
     ]
 
 
-def _balanced(aws: Reader, arn: str | None) -> list[str]:
-    if arn is None:
+def _short(image: str) -> str:
+    """Return how the image's reference ends: its registry is the account's own."""
+    return image.partition("/")[2] or image
+
+
+def _balanced(aws: Reader, arns: list[str]) -> list[str]:
+    if not arns:
         return [
             f"      target_group:   {REQUIRED}: no load balancer is attached",
             f"      health:   {REQUIRED}: path and status, like [/health, '200']",
         ]
-    (group,) = aws.read("elbv2", "describe_target_groups", TargetGroupArns=[arn])["TargetGroups"]
+    described = aws.read("elbv2", "describe_target_groups", TargetGroupArns=arns)["TargetGroups"]
+    group, *others = described
+    balancers = [arn.split("/")[-2] for arn in group.get("LoadBalancerArns", [])]
     codes = group.get("Matcher", {}).get("HttpCode", "200")
+    also = ", ".join(other["TargetGroupName"] for other in others)
     return [
-        f"      target_group: {group['TargetGroupName']}",
+        f"      target_group: {group['TargetGroupName']}" + (f"  # or: {also}" if also else ""),
+        *(f"      load_balancer: {name}" for name in balancers[:1] if len(balancers) == 1),
         f'      health: [{group.get("HealthCheckPath", "/")}, "{codes}"]',
     ]
 

@@ -81,7 +81,7 @@ def rollout(name: str, state: State, revision: str | None) -> Rollout:
         return Rollout(name, Standing.STALE, other)
     if (left := _left_to_do(state, revision)) is not None:
         return Rollout(name, Standing.UNDER_WAY, left)
-    return Rollout(name, Standing.DONE, f"runs {', '.join(sorted(_images(state)))}")
+    return Rollout(name, Standing.DONE, f"runs {_told(state)}")
 
 
 def _primary(state: State) -> Json:
@@ -105,13 +105,19 @@ def _other(state: State, revision: str) -> str | None:
     # A digest is known once a task of the deployment runs.
     if revision.startswith("sha256:") and not _digests(state):
         return None
-    return f"{', '.join(sorted(_images(state)))} is deployed, not {revision}"
+    return f"{_told(state)} is deployed, not {revision}"
 
 
 def _images(state: State) -> set[str]:
     definition = view.container(state.definition, state.container)
     images = {definition.get("image", "no image")}
     return images | {f"{image}@{digest}" for image in images for digest in _digests(state)}
+
+
+def _told(state: State) -> str:
+    """Return the image for people: with its digest, once a task tells it."""
+    images = _images(state)
+    return ", ".join(sorted(each for each in images if "@" in each) or images)
 
 
 def _digests(state: State) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,7 +38,20 @@ def convert(document: dict[str, Any], kind: type[T], path: Path) -> T:
     try:
         return msgspec.convert(document, kind, strict=True)
     except msgspec.ValidationError as error:
+        if "got `null`" in str(error):
+            empty = ", ".join(_empty(document))
+            raise UsageError(
+                f"{path}: without a value: {empty}; fill it in, or leave it out"
+            ) from None
         raise UsageError(f"{path}: {told(error).replace('$.', '')}") from None
+
+
+def _empty(document: dict[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _empty(value, f"{above}{key}.")
+        elif value is None:
+            yield f"{above}{key}"
 
 
 def told(error: msgspec.ValidationError) -> str:

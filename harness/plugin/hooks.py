@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -205,20 +205,25 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     if RUN in item.config.stash and outcome.role(item):
         allure_report.describe(item)
-    try:
+    with _blocking():
         return (yield)
-    except MissingSetting as error:
-        raise Blocked(str(error), None, FailureKind.MISSING_SETTING) from None
-    except CannotJudge as error:
-        raise Blocked(str(error)) from None
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     if RUN in item.config.stash and outcome.role(item):
         allure_report.attach(item.config, outcome.observed_by(item))
-    try:
+    with _blocking():
         return (yield)
+
+
+@contextlib.contextmanager
+def _blocking() -> Iterator[None]:
+    """Let what a check lacks block it, wherever it notices that."""
+    try:
+        yield
+    except MissingSetting as error:
+        raise Blocked(str(error), None, FailureKind.MISSING_SETTING) from None
     except CannotJudge as error:
         raise Blocked(str(error)) from None
 

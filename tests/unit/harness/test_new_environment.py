@@ -25,6 +25,7 @@ def account(**more: Answer) -> Table:
     group = {
         "TargetGroupName": "api-tg",
         "HealthCheckPath": "/ready",
+        "LoadBalancerArns": ["arn:aws:elasticloadbalancing:r:1:loadbalancer/app/front/5"],
         "Matcher": {"HttpCode": "200-299"},
     }
     answers: dict[str, Answer] = {
@@ -51,15 +52,34 @@ def test_what_is_sure_is_filled_in_and_what_is_not_is_asked_for() -> None:
         "container": "main",
         "port": 8001,
         "target_group": "api-tg",
+        "load_balancer": "front",
         "health": ["/ready", "200-299"],
     }
     assert "secret:   # REQUIRED: not to be found out from AWS: one of one, two" in text
     assert "service:   # REQUIRED: not to be found out from AWS: one of x-api-stage" in text
 
 
+def test_what_is_deployed_and_the_other_target_groups_are_hints() -> None:
+    container = {"name": "main", "image": "1.example/team/api:1.2", "portMappings": []}
+    groups: Answer = {"TargetGroups": [{"TargetGroupName": "first"}, {"TargetGroupName": "second"}]}
+    aws = account(
+        **{
+            "ecs.describe_task_definition": {
+                "taskDefinition": {"containerDefinitions": [container]}
+            },
+            "elbv2.describe_target_groups": groups,
+        }
+    )
+    text = new_environment.draft("staging", aws, "us-east-1", None)
+    assert "# image: team/api:1.2  # deployed now" in text
+    assert "target_group: first  # or: second" in text
+
+
 def test_a_draft_is_refused_until_it_is_filled_in(tmp_path: Path) -> None:
     new_environment.write(tmp_path, "staging", account(), "us-east-1", None)
-    with pytest.raises(UsageError, match=r"staging\.yaml: Expected `str`, got `null`.*url"):
+    with pytest.raises(
+        UsageError, match=r"staging\.yaml: without a value: registry\.url, mlflow\.url, auth"
+    ):
         environment.load("staging", tmp_path, {})
 
 

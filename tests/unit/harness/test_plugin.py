@@ -129,6 +129,26 @@ def test_workers_of_xdist_share_one_observation(
     assert len((folder / "observations.jsonl").read_text().splitlines()) == 1
 
 
+def test_a_setting_that_a_check_misses_while_it_judges_blocks_it(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = """
+        @pytest.mark.p2
+        @symptom("health-endpoints")
+        def test_judged_by_a_setting(health, environment):
+            assert health.body == environment.need("database.instance")
+        """
+    project.makepyfile(test_a=CHECKS.partition("@pytest")[0] + textwrap.dedent(check))
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    result = project.runpytest_subprocess("--env", "dev", "test_a.py")
+    serving.__exit__(None, None, None)
+    assert result.ret == 0
+    [judged] = run_json(project)["checks"]
+    assert judged["status"] == "blocked"
+    assert "database.instance is not set" in judged["message"]
+    assert "HOKUSAI_DATABASE_INSTANCE" in judged["message"]
+
+
 def test_a_host_that_never_answers_holds_up_its_own_checks_only(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
