@@ -13,7 +13,7 @@ from harness import audit, env_file, environment, exit_codes
 from harness.aws import credentials, iam_policy
 from harness.aws.client import Clients
 from harness.bundle.source import Source
-from harness.errors import MissingCredential, MissingSetting, UsageError
+from harness.errors import Missing, UsageError
 from harness.probes.stage import StageError
 from harness.redaction import Redactor
 from harness.reports import compare, history
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         env_file.load(ROOT)
         done: int = given.run(given)
-    except (UsageError, MissingCredential, MissingSetting) as error:
+    except (UsageError, Missing) as error:
         print(f"harness: {error}", file=sys.stderr)
         return exit_codes.USAGE
     return done

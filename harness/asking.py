@@ -10,7 +10,7 @@ from harness.aws.inventory import Inventory
 from harness.aws.sections import Reader
 from harness.collector import in_thread
 from harness.environment import Credentials, Environment
-from harness.errors import MissingCredential, MissingSetting
+from harness.errors import Missing, MissingCredential
 from harness.guard import Guard
 from harness.observation import (
     DnsObservation,
@@ -104,10 +104,10 @@ class Asking:
     def _lacking(self, probe: Probe) -> Failure | None:
         try:
             requirements.check(probe, self._environment, self._credentials)
-        except MissingCredential as error:
-            return Failure(kind=FailureKind.MISSING_CREDENTIAL, message=str(error))
-        except MissingSetting as error:
-            return Failure(kind=FailureKind.MISSING_SETTING, message=str(error))
+        except Missing as error:
+            credential = isinstance(error, MissingCredential)
+            kind = FailureKind.MISSING_CREDENTIAL if credential else FailureKind.MISSING_SETTING
+            return Failure(kind=kind, message=error.reason, remedy=error.remedy)
         return self._guard.refusal(probe)
 
     async def _in_task(self, service: str, probes: list[Probe]) -> list[Observation]:

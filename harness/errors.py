@@ -7,14 +7,21 @@ class UsageError(Exception):
     """Bad input. Ends the run with exit code 4 before anything is probed."""
 
 
-class MissingSetting(Exception):
+class Missing(Exception):
+    """Something that a check needs and was not given: ``reason`` says what, ``remedy`` how to."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        self.reason, self.remedy = reason, remedy
+        super().__init__(f"{reason}: {remedy}")
+
+
+class MissingSetting(Missing):
     """A value that a check needs and the environment does not give."""
 
     def __init__(self, path: str, variable: str, environment: str) -> None:
-        self.path, self.variable = path, variable
         super().__init__(
-            f"{path} is not set for environment '{environment}': set {variable}, "
-            f"or {path} in environments/{environment}.yaml"
+            f"{path} is not set for environment '{environment}'",
+            f"set {variable}, or {path} in environments/{environment}.yaml",
         )
 
 
@@ -22,13 +29,12 @@ class UnusableSetting(MissingSetting):
     """A value that was given and cannot be meant."""
 
     def __init__(self, path: str, variable: str, value: str, why: str) -> None:
-        self.path, self.variable = path, variable
-        Exception.__init__(self, f"{path} ({variable}) is '{value}': {why}")
+        reason = f"{path} ({variable}) is '{value}': {why}"
+        Missing.__init__(self, reason, f"set {variable} to what can be used")
 
 
-class MissingCredential(Exception):
+class MissingCredential(Missing):
     """A credential that a check needs and that was not given; it never comes from a file here."""
 
     def __init__(self, name: str, remedy: str) -> None:
-        self.name, self.remedy = name, remedy
-        super().__init__(f"{name} is missing: {remedy}")
+        super().__init__(f"{name} is missing", remedy)

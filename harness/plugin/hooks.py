@@ -223,7 +223,7 @@ def _blocking() -> Iterator[None]:
     try:
         yield
     except MissingSetting as error:
-        raise Blocked(str(error), None, FailureKind.MISSING_SETTING) from None
+        raise Blocked(error.reason, error.remedy, FailureKind.MISSING_SETTING) from None
     except CannotJudge as error:
         raise Blocked(str(error)) from None
 

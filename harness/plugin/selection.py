@@ -6,7 +6,7 @@ import pytest
 
 from harness import catalogue, requirements
 from harness.environment import Environment
-from harness.errors import MissingCredential, MissingSetting, UsageError
+from harness.errors import Missing, UsageError
 from harness.plugin import outcome, waiving
 from harness.plugin.declare import declared_probes
 from harness.plugin.run import RUN, Run
@@ -84,7 +84,7 @@ def needed(session: pytest.Session, started: Run) -> tuple[list[Probe], list[str
                 probes[probe.key] = probe
                 if not replayed:
                     requirements.check(probe, started.environment, started.credentials)
-        except (MissingSetting, MissingCredential) as error:
+        except Missing as error:
             missing[str(error)] = None
     if any(isinstance(probe, AwsProbe) for probe in probes.values()):
         # Who was it that AWS answered? For whoever reads the result.
