@@ -40,9 +40,10 @@ def _write(folder: Path, item: Any) -> None:
 def _says_nothing(container: TestResultContainer) -> bool:
     """Whether it only tells that fixtures were set up and torn down.
 
-    What a fixture observed is a step of the check, and its parameters are the check's.
+    What a fixture observed is a step of the check, and its parameters are the check's. A fixture
+    that is just being torn down has no status yet.
     """
     return not any(
-        fixture.status != Status.PASSED or fixture.steps or fixture.attachments
+        fixture.status not in (None, Status.PASSED) or fixture.steps or fixture.attachments
         for fixture in (*container.befores, *container.afters)
     )

@@ -99,6 +99,29 @@ def test_a_run_judges_reports_and_asks_each_question_once(
     assert list((folder / "allure-results").glob("*-result.json"))
 
 
+def test_allure_is_told_of_fixtures_that_have_something_to_say_only(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixture = """
+        @pytest.fixture
+        def broken():
+            raise OSError("no such device")
+
+        @pytest.mark.p2
+        @symptom("health-endpoints")
+        def test_broken(broken):
+            pass
+        """
+    project.makepyfile(test_a=CHECKS.partition("@pytest")[0] + textwrap.dedent(fixture))
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    project.runpytest_subprocess("--env", "dev", "-k", "health_answers or broken")
+    serving.__exit__(None, None, None)
+    folder = project.path / "reports" / "dev" / "latest" / "allure-results"
+    told = [json.loads(path.read_text()) for path in folder.glob("*-container.json")]
+    assert [before["name"] for each in told for before in each["befores"]] == ["broken"]
+    assert "no such device" in told[0]["befores"][0]["statusDetails"]["message"]
+
+
 def test_allure_has_the_exchange_and_the_command_that_repeats_it_in_one_file(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
