@@ -26,6 +26,8 @@ SHAPES: tuple[Shape, ...] = get_args(Shape)
 NUMBERS = (40, 400, 4_000, 20_000)
 DELAY_S, DEADLINE_S = 0.05, 60.0
 PER_CHECK = 100
+# Going through all processes takes a hundredth of a second of what is being measured.
+SAMPLE_EVERY_S = 0.1
 ROOT = Path(__file__).parents[1]
 CHECKS = '''\
 import pytest
@@ -106,7 +108,7 @@ def _watched() -> Iterator[Most]:
     most, ended = Most(), threading.Event()
 
     def watch() -> None:
-        while not ended.wait(0.02):
+        while not ended.wait(SAMPLE_EVERY_S):
             for process in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     if "--env=bench" in process.cmdline():

@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from harness.observation import Failure, FailureKind, Observation
+from harness.observer import Asks
 from harness.probes.blank import unanswered
 from harness.specs import RUNNER, Probe
 
@@ -38,17 +39,7 @@ class Asker(Protocol):
         """Answer probes inside the task of ``service``, in order."""
 
 
-class Observer(Protocol):
-    """Whoever can be asked for observations: the collector, a broker's client, or a replay."""
-
-    def start(self, probes: Iterable[Probe]) -> None:
-        """Begin every probe that has not begun yet."""
-
-    def observation(self, probe: Probe) -> Observation:
-        """Return what ``probe`` saw; waits for it."""
-
-
-class Collector:
+class Collector(Asks):
     """Single flight: equal probes are asked once, however many checks need them."""
 
     def __init__(self, asker: Asker, finished: Callable[[Observation], Observation]) -> None:
@@ -64,7 +55,7 @@ class Collector:
         self._thread.start()
 
     def start(self, probes: Iterable[Probe]) -> None:
-        """Begin every probe that has not begun yet; probes of one task go as one session."""
+        """See `Asks`."""
         with self._lock:
             fresh = {probe.key: probe for probe in probes if probe.key not in self._futures}
             for key, probe in fresh.items():
@@ -74,35 +65,32 @@ class Collector:
             self._loop.call_soon_threadsafe(self._spawn, list(fresh.values()))
 
     def observation(self, probe: Probe) -> Observation:
-        """Return what ``probe`` saw; starts it if need be, and waits for it."""
+        """See `Asks`."""
         self.start([probe])
         return self.future(probe).result()
 
     def future(self, probe: Probe) -> Future[Observation]:
-        """Return the future of a started probe."""
+        """See `Asks`."""
         return self._futures[probe.key]
 
     def answered(self, probe: Probe) -> bool:
-        """Return True if nobody would wait for ``probe``: one that is under way is waited for."""
+        """See `Asks`."""
         future = self._futures.get(probe.key)
         return future is None or future.done()
 
     def until(self, enough: Callable[[], bool], seconds: float) -> bool:
-        """Wait until ``enough`` says so, which is asked after each answer; False after a while."""
+        """See `Asks`."""
         with self._news:
             return self._news.wait_for(enough, seconds)
 
     def pending(self) -> list[str]:
-        """Return the labels of the probes that have no answer yet."""
+        """See `Asks`."""
         return [
             self._probes[key].label for key, future in self._futures.items() if not future.done()
         ]
 
     def again(self, keys: Iterable[str]) -> list[Observation]:
-        """Ask probes that have been asked once more, all at once; the answers are not kept.
-
-        Each probe's own deadline bounds it. Keys that were never asked are left out.
-        """
+        """See `Asks`."""
         probes = [self._probes[key] for key in keys if key in self._probes]
         asking = asyncio.run_coroutine_threadsafe(self._again(probes), self._loop)
         return asking.result()

@@ -25,6 +25,7 @@ from harness.observation import (
     Observation,
     TlsObservation,
 )
+from harness.observing import observing
 from harness.plugin import run
 from harness.redaction import Redactor
 from harness.reports.deployment import identity_in
@@ -122,7 +123,7 @@ def _reached(
 ) -> Iterator[Line]:
     with (
         tempfile.TemporaryDirectory() as kept,
-        run.observing(tested, credentials, Path(kept), redactor) as (collector, clients),
+        observing(tested, credentials, Path(kept), redactor) as (collector, clients),
     ):
         probes = _probes(tested)
         collector.start(probes)

@@ -6,8 +6,8 @@ import json
 from typing import Any, TypeVar
 
 from harness.observation import HttpObservation, JourneyObservation, Observation
-from harness.probes.http import REFUSED
 from harness.signatures import evidence
+from harness.specs import REFUSED
 
 O = TypeVar("O", bound=Observation)  # noqa: E741
 

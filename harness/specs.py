@@ -10,6 +10,7 @@ environment variables, and are filled in inside the task.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Literal
 
@@ -17,6 +18,8 @@ import msgspec
 
 RUNNER = "runner"
 KeyForm = Literal["x-api-key", "bearer", "apikey", "query"]
+# The status codes that refuse a key.
+REFUSED = frozenset({401, 403})
 KEY_FORMS: tuple[KeyForm, ...] = ("x-api-key", "bearer", "apikey", "query")
 
 
@@ -27,6 +30,7 @@ class Probe(
     forbid_unknown_fields=True,
     tag_field="kind",
     tag="none",
+    dict=True,
 ):
     """What every probe has: a vantage point, one total deadline in seconds, a size cap in bytes."""
 
@@ -34,7 +38,7 @@ class Probe(
     deadline: float = 4.0
     max_bytes: int = 262_144
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Identity of the question: equal questions have equal keys, in every process."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:16]

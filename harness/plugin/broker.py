@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.collector import Observer
 from harness.errors import UsageError
 from harness.observation import AnyObservation, Observation
+from harness.observer import Observer
 from harness.specs import AnyProbe, Probe
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import audit, recorder
-from harness.collector import Collector
 from harness.observation import Observation
+from harness.observer import Asks
 from harness.plugin import since, waiving
 from harness.plugin.results import Results
 from harness.plugin.run import Run, load_layout
@@ -107,7 +107,7 @@ def _sample(
     used = dict.fromkeys(key for check in symptoms for key in check.probes)
     keys = [k for k in used if k in observed and not isinstance(observed[k], UNTIMED)]
     rounds = config.getoption("--samples") - 1
-    if not isinstance(started.observer, Collector):
+    if not isinstance(started.observer, Asks):
         return
     if reporter := config.pluginmanager.get_plugin("terminalreporter"):
         reporter.ensure_newline()

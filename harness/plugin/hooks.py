@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from harness import exit_codes, waivers
-from harness.collector import Observer
 from harness.environment import Environment
 from harness.errors import MissingSetting, UsageError
 from harness.expect import CannotJudge
 from harness.observation import FailureKind
+from harness.observer import Observer
 from harness.plugin import (
     allure_report,
     broker,
@@ -91,10 +91,13 @@ def _configure(config: pytest.Config, name: str) -> None:
     elif replay := config.getoption("--replay"):
         observer = Replay(replay)
     else:
-        observing = run.observing(
+        # A replay does without all that asks: it takes a tenth of its time to import.
+        from harness.observing import observing
+
+        begun = observing(
             tested, credentials, folder, redactor, writes=selection.may_write(config, tested)
         )
-        observer, clients = closing.enter_context(observing)
+        observer, clients = closing.enter_context(begun)
     documented = run.load_catalogue()
     waivers.require_known(tested, documented)
     config.stash[RUN] = Run(

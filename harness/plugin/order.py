@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.collector import Collector
 from harness.errors import MissingSetting
+from harness.observer import Asks
 from harness.plugin import progress
 from harness.plugin.declare import declared_probes
 from harness.plugin.run import RUN, Run
@@ -35,7 +35,7 @@ def _bring_forward(session: pytest.Session, place: int) -> None:
     """Move the first check that can be judged to ``place``; waits until there is one."""
     started, items = session.config.stash.get(RUN, None), session.items
     # Under xdist, the controller deals the checks out by their places in this list.
-    if started is None or not isinstance(collector := started.observer, Collector):
+    if started is None or not isinstance(collector := started.observer, Asks):
         return
 
     def judgeable() -> int | None:
@@ -48,7 +48,7 @@ def _bring_forward(session: pytest.Session, place: int) -> None:
             items.insert(place, items.pop(found))
 
 
-def _answered(started: Run, collector: Collector, item: pytest.Item) -> bool:
+def _answered(started: Run, collector: Asks, item: pytest.Item) -> bool:
     return all(map(collector.answered, _probes(started, item)))
 
 

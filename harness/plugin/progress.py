@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.collector import Collector
 from harness.observation import Observation
+from harness.observer import Asks
 from harness.plugin import meanwhile
 from harness.plugin.run import Run
 from harness.specs import Probe
@@ -24,13 +24,13 @@ REPORTER = "terminalreporter"
 def observation(config: pytest.Config, started: Run, probe: Probe) -> Observation:
     """Return what ``probe`` saw; says what is still waited for if that takes long."""
     observer = started.observer
-    if isinstance(observer, Collector):
+    if isinstance(observer, Asks):
         observer.start([probe])
         until(config, observer, observer.future(probe).done)
     return observer.observation(probe)
 
 
-def until(config: pytest.Config, collector: Collector, enough: Callable[[], bool]) -> None:
+def until(config: pytest.Config, collector: Asks, enough: Callable[[], bool]) -> None:
     """Wait until what has been answered is ``enough``; says what is waited for."""
     since = time.monotonic()
     while not collector.until(enough, QUIET_AFTER_S) and (get_ready := meanwhile.step(config)):

@@ -6,30 +6,27 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.outcomes import Skipped
 
 from harness import catalogue, diagnosis, environment
-from harness.asking import Asking
-from harness.audit import NAME, Audit
-from harness.aws import apart
 from harness.catalogue import Catalogue
-from harness.collector import Collector, Observer
 from harness.diagnosis import Graph
 from harness.environment import Credentials, Environment
 from harness.errors import UsageError
-from harness.observation import FailureKind, Observation
-from harness.probes.network import Reach
-from harness.recorder import Recorder
+from harness.observation import FailureKind
+from harness.observer import Observer
 from harness.redaction import Redactor
 from harness.reports.handoff import picture
 from harness.reports.handoff.picture import Layout
-from harness.vantage import EcsWayIn, WayIn
+
+if TYPE_CHECKING:
+    from harness.aws.apart import AnyClients
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -56,7 +53,7 @@ class Run:
     folder: Path
     observer: Observer
     closing: contextlib.ExitStack
-    clients: apart.AnyClients | None = None
+    clients: AnyClients | None = None
     started: float = field(default_factory=time.time)
 
     @property
@@ -114,54 +111,6 @@ def link_latest(folder: Path) -> None:
 def load_graph() -> Graph:
     """Return the platform's dependency graph. Raises UsageError."""
     return diagnosis.load(ROOT / "causes" / "platform.yaml")
-
-
-class Observing(NamedTuple):
-    """Who observes, and the clients of AWS that it has, if the environment is on AWS."""
-
-    collector: Collector
-    clients: apart.AnyClients | None
-
-
-@contextlib.contextmanager
-def observing(
-    tested: Environment,
-    credentials: Credentials,
-    folder: Path,
-    redactor: Redactor,
-    *,
-    writes: bool = False,
-) -> Iterator[Observing]:
-    """A collector that asks the environment itself, and records what it sees in ``folder``."""
-    with contextlib.ExitStack() as closing:
-        audit = Audit(folder / NAME)
-        closing.callback(audit.close)
-        clients: apart.AnyClients | None = None
-        if tested.aws:
-            entered = apart.clients(tested.aws.region, tested.limits.deadline, audit)
-            clients = closing.enter_context(entered)
-        reach = Reach(tested.network, tested.tls)
-        reach.check()
-        way_in = _way_in(tested, clients)
-        asking = Asking(tested, credentials, reach, way_in, clients, audit, writes=writes)
-        recorder = closing.enter_context(Recorder(folder / "observations.jsonl"))
-
-        def finished(observation: Observation) -> Observation:
-            cleaned = redactor.clean(observation)
-            recorder(cleaned)
-            return cleaned
-
-        collector = Collector(asking, finished)
-        try:
-            yield Observing(collector, clients)
-        finally:
-            collector.close()
-
-
-def _way_in(tested: Environment, clients: apart.AnyClients | None) -> WayIn | None:
-    if tested.aws is None or clients is None:
-        return None
-    return EcsWayIn(tested.aws, clients.entering, tested.vantage.session_manager_plugin)
 
 
 def load_layout() -> Layout:

@@ -16,11 +16,10 @@ from harness.environment import Credentials
 from harness.observation import Attempt, FailureKind, Hop, HttpObservation
 from harness.probes.network import Reach, is_link_local, streams
 from harness.probes.stage import Clock, StageError
-from harness.specs import KEY_FORMS, HttpProbe, KeyForm
+from harness.specs import KEY_FORMS, REFUSED, HttpProbe, KeyForm
 
 READ_SIZE = 65_536
 MAX_HEADERS = 65_536
-REFUSED = frozenset({401, 403})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 USER_AGENT = "hokusai-acceptance/1"
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from jinja2 import BytecodeCache
     from jinja2 import Environment as Templates
 
-FOLDER = Path(__file__).parent / "templates"
+# What is compiled is kept by its path: one and the same, however this module was found.
+FOLDER = Path(__file__).resolve().parent / "templates"
 MARKDOWN, HTML = "handoff.md", "handoff.html"
 TEXT_TEMPLATE, PAGE_TEMPLATE = "handoff.md.j2", "handoff.html.j2"
 
