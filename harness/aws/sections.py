@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
+from harness.aws.side_by_side import side_by_side
 from harness.aws.view import groups_of
 from harness.environment import Environment
 
@@ -86,13 +87,11 @@ def tasks(at: At) -> dict[str, Any]:
     """Running and recently stopped tasks of the cluster."""
     assert at.environment.aws is not None
     cluster = at.environment.aws.cluster
-    arns = [
-        arn
-        for status in ("RUNNING", "STOPPED")
-        for arn in at.aws.read("ecs", "list_tasks", cluster=cluster, desiredStatus=status).get(
-            "taskArns", []
-        )
-    ]
+    listed = side_by_side(
+        lambda status: at.aws.read("ecs", "list_tasks", cluster=cluster, desiredStatus=status),
+        ("RUNNING", "STOPPED"),
+    )
+    arns = [arn for answer in listed.values() for arn in answer.get("taskArns", [])]
     found = [
         task
         for batch in batches(arns, TASKS_PER_CALL)
@@ -106,15 +105,16 @@ def deployments(at: At) -> dict[str, Any]:
     """The deployments of each service, the latest first, by service."""
     assert at.environment.aws is not None
     names = at.environment.aws
-    return {
-        each.service: sorted(
-            at.aws.read(
-                "ecs", "list_service_deployments", cluster=names.cluster, service=each.service
-            ).get("serviceDeployments", []),
+
+    def of(service: str) -> list[Any]:
+        asked = {"cluster": names.cluster, "service": service}
+        found = at.aws.read("ecs", "list_service_deployments", **asked)
+        return sorted(
+            found.get("serviceDeployments", []),
             key=lambda deployment: -float(deployment.get("createdAt") or 0),
         )
-        for each in names.services.values()
-    }
+
+    return side_by_side(of, [each.service for each in names.services.values()])
 
 
 @section("task-definitions", "ecs.describe_task_definition", "services", "tasks")
@@ -122,12 +122,14 @@ def task_definitions(at: At) -> dict[str, Any]:
     """The task definitions in use, the newest of each family, and the one before it."""
     used = [each["taskDefinition"] for each in at.earlier["services"]["services"]]
     used += [task["taskDefinitionArn"] for task in at.earlier["tasks"]["tasks"]]
-    newest = {family: newest_revisions(at, family) for family in sorted({*map(_family, used)})}
-    wanted = dict.fromkeys([*used, *(arn for arns in newest.values() for arn in arns)])
-    described = {
-        arn: at.aws.read("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"]
-        for arn in wanted
-    }
+    families = sorted({*map(_family, used)})
+    newest = side_by_side(lambda family: newest_revisions(at, family), families)
+    described = side_by_side(
+        lambda arn: at.aws.read("ecs", "describe_task_definition", taskDefinition=arn)[
+            "taskDefinition"
+        ],
+        dict.fromkeys([*used, *(arn for arns in newest.values() for arn in arns)]),
+    )
     return {"taskDefinitions": described, "newest": newest}
 
 
@@ -147,23 +149,26 @@ def namespaces(at: At) -> dict[str, Any]:
 @section("discovery-services", "servicediscovery.list_services", "namespaces")
 def discovery_services(at: At) -> dict[str, Any]:
     """The Cloud Map services of each private namespace."""
-    found: list[dict[str, Any]] = []
-    for namespace in at.earlier["namespaces"].get("Namespaces", []):
-        condition = {"Name": "NAMESPACE_ID", "Values": [namespace["Id"]], "Condition": "EQ"}
+    names = {each["Id"]: each["Name"] for each in at.earlier["namespaces"].get("Namespaces", [])}
+
+    def of(namespace: str) -> list[dict[str, Any]]:
+        condition = {"Name": "NAMESPACE_ID", "Values": [namespace], "Condition": "EQ"}
         listed = at.aws.read("servicediscovery", "list_services", Filters=[condition])
-        found += [{**each, "Namespace": namespace["Name"]} for each in listed.get("Services", [])]
-    return {"Services": found}
+        return [{**each, "Namespace": names[namespace]} for each in listed.get("Services", [])]
+
+    found = side_by_side(of, names)
+    return {"Services": [each for services in found.values() for each in services]}
 
 
 @section("discovery-instances", "servicediscovery.list_instances", "discovery-services")
 def discovery_instances(at: At) -> dict[str, Any]:
     """The instances registered with each Cloud Map service, by service id."""
-    return {
-        each["Id"]: at.aws.read("servicediscovery", "list_instances", ServiceId=each["Id"]).get(
+    return side_by_side(
+        lambda service: at.aws.read("servicediscovery", "list_instances", ServiceId=service).get(
             "Instances", []
-        )
-        for each in at.earlier["discovery-services"]["Services"]
-    }
+        ),
+        [each["Id"] for each in at.earlier["discovery-services"]["Services"]],
+    )
 
 
 @section("tasks-afterwards", "ecs.describe_tasks", "discovery-instances")
@@ -259,12 +264,12 @@ def target_groups(at: At) -> dict[str, Any]:
 @section("target-health", "elbv2.describe_target_health", "target-groups")
 def target_health(at: At) -> dict[str, Any]:
     """The health of each target, by target group."""
-    return {
-        group["TargetGroupArn"]: at.aws.read(
-            "elbv2", "describe_target_health", TargetGroupArn=group["TargetGroupArn"]
-        ).get("TargetHealthDescriptions", [])
-        for group in at.earlier["target-groups"]["TargetGroups"]
-    }
+    return side_by_side(
+        lambda arn: at.aws.read("elbv2", "describe_target_health", TargetGroupArn=arn).get(
+            "TargetHealthDescriptions", []
+        ),
+        [group["TargetGroupArn"] for group in at.earlier["target-groups"]["TargetGroups"]],
+    )
 
 
 @section("all-load-balancers", "elbv2.describe_load_balancers")
@@ -302,25 +307,23 @@ def route_tables(at: At) -> dict[str, Any]:
 @section("listeners", "elbv2.describe_listeners", "load-balancers")
 def listeners(at: At) -> dict[str, Any]:
     """The listeners of those load balancers, by load balancer."""
-    return {
-        each["LoadBalancerArn"]: at.aws.read(
-            "elbv2", "describe_listeners", LoadBalancerArn=each["LoadBalancerArn"]
-        ).get("Listeners", [])
-        for each in at.earlier["load-balancers"]["LoadBalancers"]
-    }
+    return side_by_side(
+        lambda arn: at.aws.read("elbv2", "describe_listeners", LoadBalancerArn=arn).get(
+            "Listeners", []
+        ),
+        [each["LoadBalancerArn"] for each in at.earlier["load-balancers"]["LoadBalancers"]],
+    )
 
 
 @section("rules", "elbv2.describe_rules", "listeners")
 def rules(at: At) -> dict[str, Any]:
     """The rules of those listeners, by listener, in the order in which they are tried."""
-    return {
-        listener["ListenerArn"]: sorted(
-            at.aws.read("elbv2", "describe_rules", ListenerArn=listener["ListenerArn"])["Rules"],
-            key=_rule_order,
-        )
-        for found in at.earlier["listeners"].values()
-        for listener in found
-    }
+    return side_by_side(
+        lambda arn: sorted(
+            at.aws.read("elbv2", "describe_rules", ListenerArn=arn)["Rules"], key=_rule_order
+        ),
+        [each["ListenerArn"] for found in at.earlier["listeners"].values() for each in found],
+    )
 
 
 @section("certificates", "acm.describe_certificate", "listeners")
@@ -332,10 +335,10 @@ def certificates(at: At) -> dict[str, Any]:
         for listener in found
         for certificate in listener.get("Certificates", [])
     }
-    return {
-        arn: at.aws.read("acm", "describe_certificate", CertificateArn=arn)["Certificate"]
-        for arn in sorted(arns)
-    }
+    return side_by_side(
+        lambda arn: at.aws.read("acm", "describe_certificate", CertificateArn=arn)["Certificate"],
+        sorted(arns),
+    )
 
 
 def batches(items: list[str], size: int) -> Iterable[list[str]]:
