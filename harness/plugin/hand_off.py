@@ -62,7 +62,7 @@ def _write(
     observed, times = observations(config, started), config.getoption("--samples")
     if times > 1:
         _sample(config, started, results, observed)
-    samples = _read_samples(record.with_name(SAMPLES))
+    samples, kept = _read_samples(record.with_name(SAMPLES)), record.with_name(audit.NAME)
     sources = handoff.Sources(
         facts=facts,
         duration_s=ended - facts.started,
@@ -75,7 +75,7 @@ def _write(
         observations=observed,
         samples=samples,
         changes=_changes(config.stash.get(since.SINCE, None)),
-        activity=audit.counted(record.with_name(audit.NAME)),
+        activity=audit.counted(kept) if kept.is_file() else None,
         waivers=waiving.lines(started, waiving.applied(started, results)),
     )
     most = 1 + max(map(len, samples.values()), default=0)

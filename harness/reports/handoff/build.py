@@ -83,6 +83,8 @@ def _platform(sources: Sources) -> str:
 
 def _activity(sources: Sources) -> str:
     """Return what left the suite's machine, and what the guard kept back."""
+    if sources.activity is None:
+        return "not kept beside the record"
     done = [f"{many} {kind} from {place}" for place, kind, many, _ in sources.activity if many]
     refused = sum(each[3] for each in sources.activity)
     return f"{', '.join(done) or 'nothing'}; refused by the guard: {refused or 'nothing'}"

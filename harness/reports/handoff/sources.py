@@ -21,7 +21,7 @@ class Sources:
 
     ``changes`` are lines about the previous run; None if there is none to compare with.
     ``waivers`` are lines about what is known and borne for a time. ``activity``: vantage point,
-    kind, how much was asked, how much the guard refused.
+    kind, how much was asked, how much the guard refused; None if that was not kept.
     """
 
     facts: RunFacts
@@ -36,7 +36,7 @@ class Sources:
     samples: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
     changes: Sequence[str] | None = None
     waivers: Sequence[str] = ()
-    activity: Sequence[tuple[str, str, int, int]] = ()
+    activity: Sequence[tuple[str, str, int, int]] | None = ()
 
     @cached_property
     def by_id(self) -> dict[str, CheckResult]:

@@ -40,10 +40,19 @@ def test_a_run_names_its_hand_off_and_a_replay_writes_the_same(
     assert "100 % of 4" in text
     assert len((first / "observations.jsonl").read_text().splitlines()) == 1
 
-    record = str(first / "observations.jsonl")
-    project.runpytest_subprocess("--env", "dev", "-k", "health", "--replay", record)
+    asked = "4 http from runner; refused by the guard: nothing"
+    assert text.count(asked) == 1
+    # Of the whole run: not beside each of the failures.
+    assert (first / "handoff.html").read_text().count(asked) == 1
+
+    record = first / "alone" / "observations.jsonl"
+    record.parent.mkdir()
+    record.write_bytes((first / "observations.jsonl").read_bytes())
+    (record.parent / "samples.jsonl").write_bytes((first / "samples.jsonl").read_bytes())
+    project.runpytest_subprocess("--env", "dev", "-k", "health", "--replay", str(record))
     again = (latest(project) / "handoff.md").read_text()
     assert "replayed from a record" in again
+    assert "| Asked | not kept beside the record (`audit.jsonl`) |" in again
     here, since = "## Where it breaks", "## Since the previous run"
     assert (
         again[again.index(here) : again.index(since)] == text[text.index(here) : text.index(since)]
