@@ -60,7 +60,8 @@ def answer(
 def _because(failure: DocumentedFailure, judgement: Judgement, results: list[CheckResult]) -> str:
     symptoms = [each for each in results if each.role == "symptom" and failure.id in each.failures]
     if judgement.verdict is Verdict.FIXED:
-        return f"{judgement.passed} of {len(symptoms)} symptom checks passed"
+        others = f"; {judgement.not_run} did not run" if judgement.not_run else ""
+        return f"{judgement.passed} of {len(symptoms)} symptom checks passed{others}"
     if judgement.verdict is Verdict.REPRODUCED:
         seen = dict.fromkeys(each.documented for each in judgement.sightings)
         return "with the same signature: " + "; ".join(seen)

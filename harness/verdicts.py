@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -53,7 +53,10 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on one documented failure, with what it rests on."""
+    """The verdict on one documented failure, with what it rests on.
+
+    ``not_run`` counts symptom checks that were not selected (a severity, ``-k``, no writing).
+    """
 
     failure: str
     number: int
@@ -65,24 +68,30 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     passed: int = 0
     failed: int = 0
     blocked: int = 0
+    not_run: int = 0
 
 
-def judge(catalogue: Catalogue, results: Iterable[CheckResult]) -> list[Judgement]:
-    """Return a judgement for each documented failure that had a symptom check, worst first."""
+def judge(
+    catalogue: Catalogue, results: Iterable[CheckResult], not_run: Mapping[str, int] | None = None
+) -> list[Judgement]:
+    """Return a judgement for each documented failure that had a symptom check, worst first.
+
+    ``not_run``: how many symptom checks of a failure were not selected.
+    """
     kept = [result for result in results if result.role == "symptom"]
     judged = [
-        _judge(failure, mine)
+        _judge(failure, mine, (not_run or {}).get(failure.id, 0))
         for failure in catalogue.values()
         if (mine := [result for result in kept if failure.id in result.failures])
     ]
     return sorted(judged, key=lambda j: (ORDER.index(j.verdict), j.severity, j.number))
 
 
-def _judge(failure: DocumentedFailure, results: list[CheckResult]) -> Judgement:
+def _judge(failure: DocumentedFailure, results: list[CheckResult], not_run: int) -> Judgement:
     failed = [r for r in results if r.status is Status.FAILED]
     unjudged = [r for r in results if r.status in (Status.BLOCKED, Status.BROKEN)]
     seen = _distinct(s for r in failed for s in r.sightings.get(failure.id, ()))
-    verdict, because = _decide(failed, unjudged, seen)
+    verdict, because = _decide(failed, unjudged, seen, not_run)
     return Judgement(
         failure=failure.id,
         number=failure.number,
@@ -94,11 +103,15 @@ def _judge(failure: DocumentedFailure, results: list[CheckResult]) -> Judgement:
         passed=sum(r.status is Status.PASSED for r in results),
         failed=len(failed),
         blocked=len(unjudged),
+        not_run=not_run,
     )
 
 
 def _decide(
-    failed: list[CheckResult], unjudged: list[CheckResult], seen: tuple[Sighting, ...]
+    failed: list[CheckResult],
+    unjudged: list[CheckResult],
+    seen: tuple[Sighting, ...],
+    not_run: int,
 ) -> tuple[Verdict, str]:
     if seen:
         return Verdict.REPRODUCED, seen[0].evidence
@@ -106,6 +119,8 @@ def _decide(
         return Verdict.CHANGED, f"{failed[0].id}: {_first_line(failed[0].message)}"
     if unjudged:
         return Verdict.BLOCKED, f"{unjudged[0].id}: {_first_line(unjudged[0].message)}"
+    if not_run:
+        return Verdict.FIXED, f"the symptom checks that ran passed; {not_run} did not run"
     return Verdict.FIXED, "every symptom check passed"
 
 

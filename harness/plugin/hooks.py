@@ -36,7 +36,7 @@ from harness.plugin import (
     validate,
     waiving,
 )
-from harness.plugin.results import RESULT, RESULTS, Results
+from harness.plugin.results import RESULT, RESULTS, NotRun, Results
 from harness.plugin.run import RUN, Blocked, Run
 from harness.redaction import Redactor
 from harness.replay import Replay
@@ -115,8 +115,9 @@ def _configure(config: pytest.Config, name: str) -> None:
     # Filters are the whole process's, and probes run beside the checks: a warning of a library
     # that a probe is just importing must not be taken for an answer of the platform.
     config.addinivalue_line("filterwarnings", "ignore")
+    config.pluginmanager.register(not_run := NotRun(config), "hokusai-not-run")
     if not given:
-        config.stash[RESULTS] = results = Results()
+        config.stash[RESULTS] = results = Results(not_run)
         config.pluginmanager.register(results, "hokusai-results")
     _place_reports(config, folder)
 

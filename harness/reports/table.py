@@ -47,6 +47,7 @@ def _counts(judgement: Judgement) -> str:
         f"{judgement.failed} failed" if judgement.failed else "",
         f"{judgement.blocked} blocked" if judgement.blocked else "",
         f"{judgement.passed} passed" if judgement.passed else "",
+        f"{judgement.not_run} not run" if judgement.not_run else "",
     ]
     return "\n".join(part for part in parts if part)
 

@@ -93,6 +93,8 @@ def _activity(sources: Sources) -> str:
 def _summary(sources: Sources) -> str:
     counted = Counter(judgement.verdict for judgement in sources.judgements)
     told = [f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict]]
+    if partly := sum(j.verdict is Verdict.FIXED and j.not_run > 0 for j in sources.judgements):
+        told[-1] += f" ({partly} of them as far as its checks ran)"
     judged = len(sources.judgements)
     return (
         f"of {judged} documented failure{'s' * (judged != 1)}: {', '.join(told) or 'none judged'}"
@@ -154,6 +156,7 @@ def _failure(sources: Sources, judgement: Judgement, causes: tuple[Cause, ...]) 
         passed=judgement.passed,
         failed=judgement.failed,
         blocked=judgement.blocked,
+        not_run=judgement.not_run,
     )
 
 

@@ -105,6 +105,7 @@ class Failure(_Part, frozen=True, kw_only=True):
     passed: int
     failed: int
     blocked: int
+    not_run: int
 
 
 class Metric(_Part, frozen=True, kw_only=True):

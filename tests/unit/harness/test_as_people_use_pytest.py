@@ -51,6 +51,21 @@ def test_one_check_by_its_node_id(
     result.stdout.fnmatch_lines(["hokusai: 1 probe asked at once: 1 from runner"])
 
 
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_what_is_fixed_as_far_as_its_checks_ran_says_so(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    result = project.runpytest_subprocess("--env", "dev", "-k", "health_answers", *options)
+    serving.__exit__(None, None, None)
+    result.stdout.fnmatch_lines(
+        ["* fixed * health-endpoints *1 passed*", "* that ran passed; 1 did not run *1 not run*"]
+    )
+    document = (project.path / "reports/dev/latest/handoff.md").read_text()
+    assert "1 fixed (1 of them as far as its checks ran)" in document
+    assert "0 not judged, 1 passed, 1 not run" in document
+
+
 def test_what_is_waited_for_is_told_while_it_is(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

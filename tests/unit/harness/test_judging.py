@@ -149,6 +149,14 @@ def test_fixed_only_if_every_check_passed(failures: Catalogue) -> None:
     assert "no way in" in mixed.because
 
 
+def test_fixed_says_so_if_not_every_check_ran(failures: Catalogue) -> None:
+    (partly,) = judge(failures, [check(Status.PASSED)], {"registry-api-outage": 3})
+    assert partly.verdict is Verdict.FIXED
+    assert partly.because == "the symptom checks that ran passed; 3 did not run"
+    (other,) = judge(failures, [check(Status.PASSED)], {"ssl-tls": 3})
+    assert other.because == "every symptom check passed"
+
+
 def test_reproduced_needs_the_documented_signature(failures: Catalogue) -> None:
     seen = verdict(failures, check(Status.FAILED, sighted=True), check(Status.PASSED))
     assert seen.verdict is Verdict.REPRODUCED
