@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
-from allure_commons import plugin_manager
 from allure_commons.model2 import Attachment, Label, Parameter, TestResult, TestStepResult
 from allure_commons.types import AttachmentType, LabelType
 
@@ -60,14 +60,14 @@ def attach(config: pytest.Config, observed: Sequence[Observation]) -> None:
     """
     if (check := _check(config)) is None:
         return
-    steps = config.stash.setdefault(STEPS, {})
+    steps, folder = config.stash.setdefault(STEPS, {}), Path(config.option.allure_report_dir)
     for observation in observed:
         if observation.probe not in steps:
-            steps[observation.probe] = _step(config.stash[RUN], observation)
+            steps[observation.probe] = _step(config.stash[RUN], folder, observation)
         check.steps.append(steps[observation.probe])
 
 
-def _step(started: Run, observation: Observation) -> TestStepResult:
+def _step(started: Run, folder: Path, observation: Observation) -> TestStepResult:
     text = exchange.as_text(observation)
     if (command := exchange.command(observation)) is not None:
         pasted = pasting.pasted(command, observation.vantage, started.environment)
@@ -81,7 +81,7 @@ def _step(started: Run, observation: Observation) -> TestStepResult:
         start=began,
         stop=began + round(observation.duration_ms),
         # One file, not two: where many are asked, files take most of a run's time.
-        attachments=[_attached(exchange.kind(observation), text)],
+        attachments=[_attached(folder, exchange.kind(observation), text)],
     )
 
 
@@ -104,9 +104,10 @@ def label_verdict(config: pytest.Config, result: CheckResult) -> None:
         check.labels += [Label(name="signature", value=each.signature) for each in sightings]
 
 
-def _attached(name: str, text: str) -> Attachment:
+def _attached(folder: Path, name: str, text: str) -> Attachment:
     file_name = f"{hashlib.sha256(text.encode()).hexdigest()[:32]}-attachment.txt"
-    # A full disk must not fail a check.
+    # A full disk must not fail a check. Not by Allure's own logger, which renames what it has
+    # written: a result that names this file is written after it.
     with contextlib.suppress(OSError):
-        plugin_manager.hook.report_attached_data(body=text, file_name=file_name)
+        (folder / file_name).write_text(text, encoding="utf-8")
     return Attachment(name=name, source=file_name, type=AttachmentType.TEXT.mime_type)
