@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sets up .venv from the hashed requirements.lock. Needs Python 3.11+; no root, no system package.
+# Sets up .venv from the hashed requirements.lock, with the Python that PYTHON names or the quickest of
+# PATH. Needs Python 3.11+; no root, no system package.
 set -eu
 cd "$(dirname "$0")/.."
 venv=.venv
@@ -15,6 +16,7 @@ command -v "$python" >/dev/null 2>&1 || fail "$python not found: install Python 
     fail "$("$python" --version) is too old: Python 3.11 or newer is needed; name one with PYTHON=…"
 
 if [ ! -x "$venv/bin/python" ]; then
+    [ -n "${PYTHON:-}" ] || python=$("$python" scripts/pick_python.py) || python=python3
     say "making $venv with $("$python" --version)"
     if command -v uv >/dev/null 2>&1; then
         uv venv --quiet --python "$python" "$venv"
