@@ -18,12 +18,13 @@ from harness.plugin.run import Run, load_layout
 from harness.recorder import Recorder
 from harness.reports import handoff
 from harness.reports.compare import Change, Comparison
+from harness.reports.deployment import OBSERVATIONS
 from harness.reports.handoff.metrics import UNTIMED
 from harness.reports.run_json import RunFacts
 
 UNWRITTEN = pytest.StashKey[str]()
 OBSERVED = pytest.StashKey[dict[str, Observation]]()
-OBSERVATIONS, SAMPLES = "observations.jsonl", "samples.jsonl"
+SAMPLES = "samples.jsonl"
 
 
 def observations(config: pytest.Config, started: Run) -> dict[str, Observation]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.plugin import gate, validate
+from harness.reports.deployment import OBSERVATIONS
 
 MAX_SAMPLES = 1000
 MARKERS = (
@@ -42,10 +43,11 @@ def add(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--replay",
-        metavar="FILE",
-        type=Path,
-        help="judge the observations of an earlier run again, without any environment (with the =: "
-        "pytest takes a path that stands alone for a place of tests)",
+        metavar="RUN",
+        type=_record,
+        help="judge the observations of an earlier run again, without any environment: its folder "
+        "or its observations.jsonl (with the =: pytest takes a path that stands alone for a place "
+        "of tests)",
     )
     group.addoption(
         "--samples",
@@ -81,6 +83,11 @@ def add(parser: pytest.Parser) -> None:
         type=Path,
         help="where the reports of the run go: FOLDER/<env>/<run-id>/ (default: reports/)",
     )
+
+
+def _record(text: str) -> Path:
+    path = Path(text)
+    return path / OBSERVATIONS if path.is_dir() else path
 
 
 def _samples(text: str) -> int:

@@ -259,10 +259,11 @@ def test_a_replay_needs_no_server_and_says_the_same(
     serving.__exit__(None, None, None)
     first = run_json(project)
     record = (project.path / "reports" / "dev" / "latest" / "observations.jsonl").resolve()
-    project.runpytest_subprocess("--env", "dev", "-k", "health", "--replay", str(record))
-    assert run_json(project)["run"] != first["run"]
-    assert run_json(project)["verdicts"] == first["verdicts"]
-    assert run_json(project)["replayed"]
+    for given in (record, record.parent):
+        project.runpytest_subprocess("--env", "dev", "-k", "health", f"--replay={given}")
+        assert run_json(project)["run"] != first["run"]
+        assert run_json(project)["verdicts"] == first["verdicts"]
+        assert run_json(project)["replayed"]
     assert not (record.parent.parent / run_json(project)["run"] / "compare.json").exists()
 
 
