@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 import psutil
@@ -22,8 +22,8 @@ from benchmarks import command
 from benchmarks.contestants.suite import prepare as suite
 
 Shape = Literal["few", "each"]
-SHAPES: tuple[Shape, ...] = get_args(Shape)
 NUMBERS = (40, 400, 4_000, 20_000)
+YARDSTICK = 400
 DELAY_S, DEADLINE_S = 0.05, 60.0
 PER_CHECK = 100
 # Going through all processes takes a hundredth of a second of what is being measured.
@@ -86,20 +86,19 @@ def measured(folder: Path, number: int, shape: Shape) -> dict[str, Any]:
 
 
 def with_costs(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add what a check costs beyond a run of the fewest, in loops of the machine.
+    """Add what a check costs beyond a run of the fewest, beside one of the yardstick's.
 
-    The machine's speed changes between one run and the next: a second is not a measure.
+    The yardstick ran before and after each: the machine's speed changes between two runs, and a
+    second is not a measure.
     """
-    loops = {each["checks"]: each["wall_s"] / each["loop_s"] for each in found if _is_each(each)}
-    for each in filter(_is_each, found):
-        if (more := each["checks"] - min(loops)) > 0:
-            cost = (loops[each["checks"]] - loops[min(loops)]) / more
-            each["loops_per_check"] = round(cost, 6)
+    rows = [each for each in found if each["shape"] == "each"]
+    fewest = min(rows, key=lambda each: int(each["checks"]))
+    for each in rows:
+        if each["checks"] >= YARDSTICK:
+            cost = (each["wall_s"] - fewest["wall_s"]) / (each["checks"] - fewest["checks"])
+            unit = (each["yardstick_s"] - fewest["wall_s"]) / (YARDSTICK - fewest["checks"])
+            each["check_beside_yardstick"] = round(cost / unit, 3)
     return found
-
-
-def _is_each(row: dict[str, Any]) -> bool:
-    return bool(row["shape"] == "each")
 
 
 @contextlib.contextmanager

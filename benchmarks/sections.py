@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ SUITE = "this suite, with Allure, JUnit and hand-off"
 WITHOUT_ALLURE = "this suite, without Allure"
 PLAIN = "plain pytest + requests + Allure"
 EMPTY = "pytest with one empty test"
+FLOOR = "pytest + Allure + JUnit, 40 empty tests"
 PLUGINS = "check_* plugins, all in parallel"
 ROUNDS = {"1 ms": 9, "50 ms": 7, "never": 5}
 SERVED_WITHIN_S = 20.0
@@ -95,6 +97,7 @@ def _contestants(
             plain.prepare(place("xdist"), serving, fails=fails, options=plain.XDIST),
         ),
         Contestant(EMPTY, plain.empty(place("empty"))),
+        Contestant(FLOOR, plain.empty_forty(place("floor"))),
     ]
     if not plugins.missing():
         parallel = plugins.prepare(place("plugins"), serving, fails=fails)
@@ -112,12 +115,22 @@ def _contestants(
 
 def the_scale(progress: Progress, *, quick: bool) -> list[dict[str, Any]]:
     """Ever more probes, each answered after 50 ms: by few checks, and by one check each."""
-    found = []
+    found: list[dict[str, Any]] = []
+
+    def measure(number: int, shape: scale.Shape) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="bench-") as place:
+            seen = scale.measured(Path(place), number, shape)
+        progress(f"scale: {number} probes, {shape}: {seen['wall_s']:.1f} s")
+        return seen
+
     for number in scale.NUMBERS[: 2 if quick else None]:
-        for shape in scale.SHAPES:
-            with tempfile.TemporaryDirectory(prefix="bench-") as place:
-                found.append(scale.measured(Path(place), number, shape))
-            progress(f"scale: {number} probes, {shape}: {found[-1]['wall_s']:.1f} s")
+        found.append(measure(number, "few"))
+        # The machine's speed changes meanwhile: a yardstick before and after what takes long.
+        long = number > scale.YARDSTICK
+        before = [measure(scale.YARDSTICK, "each")] if long else []
+        found.append(measure(number, "each"))
+        beside = [*before, measure(scale.YARDSTICK, "each")] if long else [found[-1]]
+        found[-1]["yardstick_s"] = statistics.mean(each["wall_s"] for each in beside)
     return scale.with_costs(found)
 
 

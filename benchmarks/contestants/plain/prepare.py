@@ -31,3 +31,11 @@ def empty(folder: Path) -> Command:
     """Return pytest with one empty test: the floor under everything that is a pytest."""
     (folder / "test_empty.py").write_text("def test_nothing():\n    pass\n")
     return Command([PYTEST, "test_empty.py"], folder, ALONE)
+
+
+def empty_forty(folder: Path) -> Command:
+    """Return 40 empty tests with Allure and JUnit: the floor under a pytest with such reports."""
+    (folder / "test_empty.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_nothing(n):\n    pass\n"
+    )
+    return Command([PYTEST, "test_empty.py", *ALLURE], folder, ALONE)

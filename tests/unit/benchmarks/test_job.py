@@ -83,10 +83,10 @@ def test_the_document_says_what_was_aimed_at_and_what_was_met(tmp_path: Path) ->
 
 
 def test_what_a_check_costs_is_told_apart_from_the_start_and_from_the_machines_speed() -> None:
-    def row(checks: int, loop_s: float) -> dict[str, Any]:
-        wall = loop_s * (2 + 0.01 * checks)
-        return {"shape": "each", "checks": checks, "wall_s": wall, "loop_s": loop_s}
+    def row(checks: int, slowness: float) -> dict[str, Any]:
+        wall, yardstick = 2 + 0.01 * checks * slowness, 2 + 0.01 * scale.YARDSTICK * slowness
+        return {"shape": "each", "checks": checks, "wall_s": wall, "yardstick_s": yardstick}
 
-    rows = [row(40, 0.5), row(400, 1.0), {"shape": "few", "checks": 4}, row(4000, 0.7)]
-    found = [each.get("loops_per_check") for each in scale.with_costs(rows)]
-    assert found == [None, 0.01, None, 0.01]
+    rows = [row(0, 1.0), row(400, 1.0), {"shape": "few", "checks": 4}, row(4000, 2.5)]
+    found = [each.get("check_beside_yardstick") for each in scale.with_costs(rows)]
+    assert found == [None, 1.0, None, 1.0]
