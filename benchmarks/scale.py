@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,8 @@ from benchmarks.contestants.suite import prepare as suite
 
 Shape = Literal["few", "each"]
 NUMBERS = (40, 400, 4_000, 20_000)
-YARDSTICK = 400
+# The checks of a run that is its start alone, and of one that is told apart from it.
+YARDSTICK = (40, 400)
 DELAY_S, DEADLINE_S = 0.05, 60.0
 PER_CHECK = 100
 # Going through all processes takes a hundredth of a second of what is being measured.
@@ -85,20 +87,22 @@ def measured(folder: Path, number: int, shape: Shape) -> dict[str, Any]:
     }
 
 
-def with_costs(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add what a check costs beyond a run of the fewest, beside one of the yardstick's.
+def with_cost(
+    row: dict[str, Any], yardsticks: Sequence[tuple[dict[str, Any], dict[str, Any]]]
+) -> dict[str, Any]:
+    """Add what a check costs beyond a run's start, beside what one of the yardsticks' does.
 
-    The yardstick ran before and after each: the machine's speed changes between two runs, and a
-    second is not a measure.
+    A yardstick is a run of few checks and one of more. They ran just before and just after: the
+    machine's speed changes between two runs, and a second is not a measure.
     """
-    rows = [each for each in found if each["shape"] == "each"]
-    fewest = min(rows, key=lambda each: int(each["checks"]))
-    for each in rows:
-        if each["checks"] >= YARDSTICK:
-            cost = (each["wall_s"] - fewest["wall_s"]) / (each["checks"] - fewest["checks"])
-            unit = (each["yardstick_s"] - fewest["wall_s"]) / (YARDSTICK - fewest["checks"])
-            each["check_beside_yardstick"] = round(cost / unit, 3)
-    return found
+    starts = [few["wall_s"] for few, _more in yardsticks]
+    unit = statistics.median(_check_s(few, more) for few, more in yardsticks)
+    cost = _check_s({"wall_s": statistics.median(starts), "checks": YARDSTICK[0]}, row)
+    return row | {"check_beside_yardstick": round(cost / unit, 2)}
+
+
+def _check_s(few: Mapping[str, Any], more: Mapping[str, Any]) -> float:
+    return float((more["wall_s"] - few["wall_s"]) / (more["checks"] - few["checks"]))
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -123,15 +122,20 @@ def the_scale(progress: Progress, *, quick: bool) -> list[dict[str, Any]]:
         progress(f"scale: {number} probes, {shape}: {seen['wall_s']:.1f} s")
         return seen
 
+    def yardsticks() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        few, more = scale.YARDSTICK
+        return [(measure(few, "each"), measure(more, "each")) for _ in range(1 if quick else 3)]
+
     for number in scale.NUMBERS[: 2 if quick else None]:
         found.append(measure(number, "few"))
-        # The machine's speed changes meanwhile: a yardstick before and after what takes long.
-        long = number > scale.YARDSTICK
-        before = [measure(scale.YARDSTICK, "each")] if long else []
-        found.append(measure(number, "each"))
-        beside = [*before, measure(scale.YARDSTICK, "each")] if long else [found[-1]]
-        found[-1]["yardstick_s"] = statistics.mean(each["wall_s"] for each in beside)
-    return scale.with_costs(found)
+        if number < scale.YARDSTICK[-1]:
+            found.append(measure(number, "each"))
+            continue
+        # The machine's speed changes meanwhile.
+        before = yardsticks()
+        row = measure(number, "each")
+        found.append(scale.with_cost(row, [*before, *yardsticks()]))
+    return found
 
 
 def the_suite(progress: Progress, *, quick: bool) -> dict[str, Any]:

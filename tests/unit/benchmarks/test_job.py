@@ -83,10 +83,12 @@ def test_the_document_says_what_was_aimed_at_and_what_was_met(tmp_path: Path) ->
 
 
 def test_what_a_check_costs_is_told_apart_from_the_start_and_from_the_machines_speed() -> None:
-    def row(checks: int, slowness: float) -> dict[str, Any]:
-        wall, yardstick = 2 + 0.01 * checks * slowness, 2 + 0.01 * scale.YARDSTICK * slowness
-        return {"shape": "each", "checks": checks, "wall_s": wall, "yardstick_s": yardstick}
+    def row(checks: int, *, slowness: float, check_s: float = 0.01) -> dict[str, Any]:
+        return {"checks": checks, "wall_s": slowness * (2 + check_s * checks)}
 
-    rows = [row(0, 1.0), row(400, 1.0), {"shape": "few", "checks": 4}, row(4000, 2.5)]
-    found = [each.get("check_beside_yardstick") for each in scale.with_costs(rows)]
-    assert found == [None, 1.0, None, 1.0]
+    few, more = scale.YARDSTICK
+    before = (row(few, slowness=1.0), row(more, slowness=1.0))
+    after = (row(few, slowness=3.0), row(more, slowness=3.0))
+    for check_s, expected in ((0.01, 1.0), (0.02, 2.0)):
+        told = scale.with_cost(row(4000, slowness=2.0, check_s=check_s), [before, after])
+        assert told["check_beside_yardstick"] == pytest.approx(expected, abs=0.01)
