@@ -13,6 +13,8 @@ A ?=
 B ?=
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest
+# As pytest, but what does not need it is under way before it is loaded.
+TEST := $(PY) -m harness test
 SCENARIO_ARG = $(if $(SCENARIO),--scenario $(SCENARIO))
 # What is no pytest knows of the lab by its variables.
 LAB_ENV = $(if $(filter local,$(ENV)),eval "$$($(PY) -m lab env)" && )
@@ -32,17 +34,17 @@ setup: .venv/.installed ## set up .venv (done by itself by the other targets)
 	@scripts/setup.sh
 
 reproduce: .venv/.installed ## the main job: reproduce all documented failures on the lab
-	$(PYTEST) --env local --scenario incident-2025-08-06 --expect reproduced --tb no $(ARGS)
+	$(TEST) --env local --scenario incident-2025-08-06 --expect reproduced --tb no $(ARGS)
 
 test: .venv/.installed ## every check on one environment: ENV=local|dev|prod [SCENARIO=…] [ARGS=…]
-	$(PYTEST) --env $(ENV) $(SCENARIO_ARG) $(ARGS)
+	$(TEST) --env $(ENV) $(SCENARIO_ARG) $(ARGS)
 
 validate: .venv/.installed ## is one documented failure fixed? FAILURE=… ENV=… [ARGS="--wait 15m"]
 	@$(if $(FAILURE),,echo "make validate: name the failure: make validate FAILURE=<id> ENV=$(ENV); failures/ has: $(notdir $(basename $(wildcard failures/*.yaml)))" >&2; exit 4)
-	$(PYTEST) --env $(ENV) --validate $(FAILURE) --tb no -q $(ARGS)
+	$(TEST) --env $(ENV) --validate $(FAILURE) --tb no -q $(ARGS)
 
 gate: .venv/.installed ## after a deployment: wait for it, then what blocks: ENV=… [REVISION=…] [BUDGET=120s]
-	$(PYTEST) --env $(ENV) --gate $(if $(REVISION),--revision $(REVISION)) $(if $(BUDGET),--budget $(BUDGET)) --tb no -q $(ARGS)
+	$(TEST) --env $(ENV) --gate $(if $(REVISION),--revision $(REVISION)) $(if $(BUDGET),--budget $(BUDGET)) --tb no -q $(ARGS)
 
 doctor: .venv/.installed ## is everything there that a run needs? credentials, permissions, network, clock: ENV=…
 	$(LAB_ENV)$(PY) -m harness doctor --env $(ENV) $(ARGS)

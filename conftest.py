@@ -7,12 +7,15 @@ import sys
 
 import pytest
 
-pytest_plugins = ["harness.plugin.hooks", "pytester"]
+from harness.plugin import companions
+
 DEFAULT_SCENARIO = "healthy"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the lab's option."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the suite's plugins, and add the lab's option."""
+    companions.register(pluginmanager, parser)
+    pluginmanager.import_plugin("pytester")
     group = parser.getgroup("hokusai")
     group.addoption(
         "--scenario",

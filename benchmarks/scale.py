@@ -73,7 +73,7 @@ def measured(folder: Path, number: int, shape: Shape) -> dict[str, Any]:
         (folder / "tests" / "acceptance" / "test_scale.py").write_text(told)
         with _watched() as most:
             took = command.timed(
-                command.Command([suite.PYTEST, "--env=bench", "-q"], folder, suite.PASSWORD)
+                command.Command([*suite.TEST, "--env=bench", "-q"], folder, suite.PASSWORD)
             )
     return {
         "probes": number,

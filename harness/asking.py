@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from harness import journey, requirements, vantage
 from harness.audit import Audit
-from harness.aws.inventory import Inventory
-from harness.aws.sections import Reader
 from harness.collector import in_thread
 from harness.environment import Credentials, Environment
 from harness.errors import Missing, MissingCredential
@@ -19,7 +19,7 @@ from harness.observation import (
     HttpObservation,
     Observation,
 )
-from harness.probes import contract, http, names, tcp, tls
+from harness.probes import http, names, tcp, tls
 from harness.probes.blank import unanswered
 from harness.probes.network import Reach
 from harness.probes.stage import Clock, StageError
@@ -35,6 +35,10 @@ from harness.specs import (
     TcpProbe,
     TlsProbe,
 )
+
+if TYPE_CHECKING:
+    from harness.aws.inventory import Inventory
+    from harness.aws.sections import Reader
 
 THREAD_GRACE = 0.15
 NO_WAY_IN = Failure(
@@ -62,7 +66,8 @@ class Asking:
         self._environment, self._credentials = environment, credentials
         self._reach, self._way_in = reach, way_in
         self._guard = Guard(environment.limits, audit, writes=writes)
-        self._inventory = Inventory(environment, clients)
+        self._clients = clients
+        self._inventory: Inventory | None = None
 
     async def ask(self, probe: Probe) -> Observation:
         """Answer one probe from the runner, unless the guard refuses it."""
@@ -78,11 +83,17 @@ class Asking:
             case DnsProbe():
                 return await self._dns(probe)
             case AwsProbe():
-                return await self._inventory.observe(probe)
+                return await self._aws().observe(probe)
             case JourneyProbe():
                 return await journey.observe(probe, self.step)
             case _:
                 return await self._blocking(probe)
+
+    def _aws(self) -> Inventory:
+        from harness.aws.inventory import Inventory
+
+        self._inventory = self._inventory or Inventory(self._environment, self._clients)
+        return self._inventory
 
     async def step(self, probe: HttpProbe) -> HttpObservation:
         """Answer one request of a journey, unless the guard refuses it."""
@@ -148,6 +159,8 @@ class Asking:
 
                 return client.observe(probe, self._reach)
             case ContractProbe():
+                from harness.probes import contract
+
                 return contract.observe(probe, self._environment.need(probe.setting))
             case PostgresProbe():
                 return vantage.ask_here(probe)

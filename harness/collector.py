@@ -12,14 +12,13 @@ import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
 
+from harness.awaited import Awaited
 from harness.observation import Failure, FailureKind, Observation
-from harness.observer import Asks
 from harness.probes.blank import unanswered
 from harness.specs import RUNNER, Probe
 
@@ -39,55 +38,21 @@ class Asker(Protocol):
         """Answer probes inside the task of ``service``, in order."""
 
 
-class Collector(Asks):
-    """Single flight: equal probes are asked once, however many checks need them."""
+class Collector(Awaited):
+    """Asks from this process. ``finished`` gets each observation, and returns what is kept."""
 
     def __init__(self, asker: Asker, finished: Callable[[Observation], Observation]) -> None:
+        super().__init__()
         self._asker = asker
         self._finished = finished
-        self._futures: dict[str, Future[Observation]] = {}
-        self._probes: dict[str, Probe] = {}
-        self._lock, self._news = threading.Lock(), threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="probes", daemon=True)
         self._thread.start()
 
-    def start(self, probes: Iterable[Probe]) -> None:
-        """See `Asks`."""
-        with self._lock:
-            fresh = {probe.key: probe for probe in probes if probe.key not in self._futures}
-            for key, probe in fresh.items():
-                self._futures[key] = Future()
-                self._probes[key] = probe
-        if fresh:
-            self._loop.call_soon_threadsafe(self._spawn, list(fresh.values()))
-
-    def observation(self, probe: Probe) -> Observation:
-        """See `Asks`."""
-        self.start([probe])
-        return self.future(probe).result()
-
-    def future(self, probe: Probe) -> Future[Observation]:
-        """See `Asks`."""
-        return self._futures[probe.key]
-
-    def answered(self, probe: Probe) -> bool:
-        """See `Asks`."""
-        future = self._futures.get(probe.key)
-        return future is None or future.done()
-
-    def until(self, enough: Callable[[], bool], seconds: float) -> bool:
-        """See `Asks`."""
-        with self._news:
-            return self._news.wait_for(enough, seconds)
-
-    def pending(self) -> list[str]:
-        """See `Asks`."""
-        return [
-            self._probes[key].label for key, future in self._futures.items() if not future.done()
-        ]
+    def _ask(self, fresh: list[Probe]) -> None:
+        self._loop.call_soon_threadsafe(self._spawn, fresh)
 
     def again(self, keys: Iterable[str]) -> list[Observation]:
         """See `Asks`."""
@@ -163,8 +128,7 @@ class Collector(Asks):
             self._futures[probe.key].set_result(self._finished(stamped))
         except Exception as error:
             self._futures[probe.key].set_exception(error)
-        with self._news:
-            self._news.notify_all()
+        self._tell()
 
 
 def _stamped(probe: Probe, seen: Observation, started: float, duration: float) -> Observation:

@@ -26,7 +26,7 @@ from harness.observation import (
     TlsObservation,
 )
 from harness.observing import observing
-from harness.plugin import run
+from harness.project import load_environment
 from harness.redaction import Redactor
 from harness.reports.deployment import identity_in
 from harness.specs import AwsProbe, DnsProbe, HttpProbe, Probe, TlsProbe, VariablesProbe
@@ -55,7 +55,8 @@ class Line(NamedTuple):
 
 def examine(name: str, folder: Path, variables: Mapping[str, str] = os.environ) -> Iterator[Line]:
     """Yield every line, as it becomes known. Raises UsageError for a broken environment file."""
-    tested, credentials = run.load(name, variables)
+    tested = load_environment(name, variables)
+    credentials = environment.credentials(variables)
     yield from _machine(variables)
     yield Line("environment", True, f"{tested.name}: {tested.description}")
     for variable, near in environment.unknown_variables(variables).items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class UsageError(Exception):
     """Bad input. Ends the run with exit code 4 before anything is probed."""
@@ -38,3 +41,13 @@ class MissingCredential(Missing):
 
     def __init__(self, name: str, remedy: str) -> None:
         super().__init__(f"{name} is missing", remedy)
+
+
+class BrokenApart(Exception):
+    """Something went wrong in the other process; the message is its `place`."""
+
+
+def place(error: BaseException) -> str:
+    """Return what was raised and where; not its text, which may quote anything."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

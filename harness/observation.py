@@ -243,3 +243,6 @@ AnyObservation = (
     | JourneyObservation
     | AwsObservation
 )
+
+# How long these take says nothing of the platform's latency.
+UNTIMED = (AwsObservation, ContractObservation, JourneyObservation, VariablesObservation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -20,6 +20,9 @@ class Observer(Protocol):
     def observation(self, probe: Probe) -> Observation:
         """Return what ``probe`` saw; waits for it."""
 
+    def seen(self) -> Mapping[str, Observation]:
+        """Return what has been seen so far, by probe."""
+
 
 class Asks(ABC):
     """An observer that asks by itself: what is under way can be told, and asked once more."""
@@ -31,6 +34,10 @@ class Asks(ABC):
     @abstractmethod
     def observation(self, probe: Probe) -> Observation:
         """Return what ``probe`` saw; starts it if need be, and waits for it."""
+
+    @abstractmethod
+    def seen(self) -> Mapping[str, Observation]:
+        """Return what has been seen so far, by probe."""
 
     @abstractmethod
     def future(self, probe: Probe) -> Future[Observation]:

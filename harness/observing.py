@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.asking import Asking
 from harness.audit import NAME, Audit
-from harness.aws import apart
 from harness.collector import Collector
 from harness.environment import Credentials, Environment
 from harness.observation import Observation
@@ -18,12 +17,15 @@ from harness.recorder import Recorder
 from harness.redaction import Redactor
 from harness.vantage import EcsWayIn, WayIn
 
+if TYPE_CHECKING:
+    from harness.aws.apart import AnyClients
+
 
 class Observing(NamedTuple):
     """Who observes, and the clients of AWS that it has, if the environment is on AWS."""
 
     collector: Collector
-    clients: apart.AnyClients | None
+    clients: AnyClients | None
 
 
 @contextlib.contextmanager
@@ -42,8 +44,11 @@ def observing(
     with contextlib.ExitStack() as closing:
         audit = Audit(folder / NAME)
         closing.callback(audit.close)
-        clients: apart.AnyClients | None = None
+        clients: AnyClients | None = None
         if tested.aws:
+            # What is not on AWS does without.
+            from harness.aws import apart
+
             entered = apart.clients(tested.aws.region, tested.limits.deadline, audit)
             clients = closing.enter_context(entered)
         reach = Reach(tested.network, tested.tls)
@@ -64,7 +69,7 @@ def observing(
             collector.close()
 
 
-def _way_in(tested: Environment, clients: apart.AnyClients | None) -> WayIn | None:
+def _way_in(tested: Environment, clients: AnyClients | None) -> WayIn | None:
     if tested.aws is None or clients is None:
         return None
     return EcsWayIn(tested.aws, clients.entering, tested.vantage.session_manager_plugin)

@@ -21,6 +21,10 @@ class Replay:
     def start(self, probes: Iterable[Probe]) -> None:
         """Nothing is started."""
 
+    def seen(self) -> dict[str, Observation]:
+        """Return the whole record."""
+        return self._seen
+
     def observation(self, probe: Probe) -> Observation:
         """Return what was recorded for ``probe``."""
         return self._seen.get(probe.key) or unanswered(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import yaml
 
 from harness.errors import UsageError
 
-# The safe loader in C, where there is one: every start reads a dozen files.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+if TYPE_CHECKING:
+    import yaml
+
 T = TypeVar("T")
 # What a value that has to match a pattern looks like, for people.
 EXAMPLES: dict[str, str] = {}
@@ -20,8 +20,13 @@ EXAMPLES: dict[str, str] = {}
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """Return the mapping in ``path``. Raises UsageError naming file, line and column."""
+    # Imported here: with a head start, the other process reads the files.
+    import yaml
+
+    # The safe loader in C, where there is one: every start reads a dozen files.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -20,6 +20,7 @@ RUNNER = "runner"
 KeyForm = Literal["x-api-key", "bearer", "apikey", "query"]
 # The status codes that refuse a key.
 REFUSED = frozenset({401, 403})
+DURATIONS = ("deadline", "step_deadline")
 KEY_FORMS: tuple[KeyForm, ...] = ("x-api-key", "bearer", "apikey", "query")
 
 
@@ -37,6 +38,12 @@ class Probe(
     vantage: str = RUNNER
     deadline: float = 4.0
     max_bytes: int = 262_144
+
+    def __post_init__(self) -> None:
+        # Of 4 and 4.0, JSON makes two texts, and the key would be two.
+        for name in DURATIONS:
+            if isinstance(given := getattr(self, name, None), int):
+                msgspec.structs.force_setattr(self, name, float(given))
 
     @functools.cached_property
     def key(self) -> str:

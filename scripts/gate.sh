@@ -11,4 +11,4 @@ make --silent setup
 arguments=(--env "$ENVIRONMENT" --gate --tb=no -q)
 if [[ -n ${REVISION:-} ]]; then arguments+=(--revision "$REVISION"); fi
 if [[ -n ${BUDGET:-} ]]; then arguments+=(--budget "$BUDGET"); fi
-exec .venv/bin/pytest "${arguments[@]}"
+exec .venv/bin/python -m harness test "${arguments[@]}"

@@ -82,6 +82,10 @@ class RemoteObserver:
         seen: Observation = msgspec.json.decode(line, type=AnyObservation)
         return seen
 
+    def seen(self) -> dict[str, Observation]:
+        """Return nothing: the controller knows what has been seen."""
+        return {}
+
     def close(self) -> None:
         """Close the connection."""
         self._file.close()

@@ -1,88 +1,75 @@
-"""Writing the hand-off at a run's end, from what the controller knows."""
+"""Having the hand-off written at a run's end, from what the controller knows."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from harness import audit, recorder
-from harness.observation import Observation
+from harness.errors import BrokenApart, UsageError, place
+from harness.observation import UNTIMED, Observation
 from harness.observer import Asks
-from harness.plugin import since, waiving
+from harness.plugin import gate, since, waiving
 from harness.plugin.results import Results
-from harness.plugin.run import Run, load_layout
+from harness.plugin.run import Run
 from harness.recorder import Recorder
-from harness.reports import handoff
 from harness.reports.compare import Change, Comparison
-from harness.reports.deployment import OBSERVATIONS
-from harness.reports.handoff.metrics import UNTIMED
+from harness.reports.deployment import OBSERVATIONS, SAMPLES
+from harness.reports.hands import Judged
 from harness.reports.run_json import RunFacts
 
 UNWRITTEN = pytest.StashKey[str]()
-OBSERVED = pytest.StashKey[dict[str, Observation]]()
-SAMPLES = "samples.jsonl"
+WRITTEN = pytest.StashKey[Callable[[], None]]()
 
 
-def observations(config: pytest.Config, started: Run) -> dict[str, Observation]:
-    """Return what the run observed, or judged again, by probe: for its end, when all is there."""
-    if OBSERVED not in config.stash:
-        replayed: Path | None = config.getoption("--replay")
-        config.stash[OBSERVED] = recorder.read(replayed or started.folder / OBSERVATIONS)
-    return config.stash[OBSERVED]
+def write(config: pytest.Config, started: Run, results: Results, facts: RunFacts) -> None:
+    """Have ``handoff.md`` and ``handoff.html`` written into the run's folder.
 
-
-def write(
-    config: pytest.Config, started: Run, results: Results, facts: RunFacts
-) -> handoff.HandOff | None:
-    """Write ``handoff.md`` and ``handoff.html`` into the run's folder; returns what they say.
-
-    A defect of the document is told, and does not cost the run its result.
+    A defect of the document is told, and does not cost the run its result. Raises OSError and
+    UsageError.
     """
+    with _told(config):
+        judged = _judged(config, started, results, facts)
+        config.stash[WRITTEN] = started.hands.write_hand_off(judged)
+
+
+def settle(config: pytest.Config) -> None:
+    """Wait until the hand-off is written. Raises OSError, and UsageError for a broken record."""
+    with _told(config):
+        config.stash.get(WRITTEN, lambda: None)()
+
+
+@contextlib.contextmanager
+def _told(config: pytest.Config) -> Iterator[None]:
     try:
-        return _write(config, started, results, facts)
+        yield
+    except (OSError, UsageError):
+        raise
+    except BrokenApart as error:
+        config.stash[UNWRITTEN] = str(error)
     except Exception as error:
-        config.stash[UNWRITTEN] = _place(error)
-        return None
+        config.stash[UNWRITTEN] = place(error)
 
 
-def _place(error: Exception) -> str:
-    # Not its text, which may quote anything.
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
-
-
-def _write(
-    config: pytest.Config, started: Run, results: Results, facts: RunFacts
-) -> handoff.HandOff:
+def _judged(config: pytest.Config, started: Run, results: Results, facts: RunFacts) -> Judged:
     ended, replayed = time.time(), config.getoption("--replay")
     record: Path = replayed or started.folder / OBSERVATIONS
-    observed, times = observations(config, started), config.getoption("--samples")
-    if times > 1:
-        _sample(config, started, results, observed)
-    samples, kept = _read_samples(record.with_name(SAMPLES)), record.with_name(audit.NAME)
-    sources = handoff.Sources(
+    if config.getoption("--samples") > 1:
+        _sample(config, started, results, started.observer.seen())
+    return Judged(
         facts=facts,
+        record=str(record.absolute()),
         duration_s=ended - facts.started,
-        environment=started.environment,
-        catalogue=started.catalogue,
-        layout=load_layout(),
         checks=results.checks,
         judgements=results.judgements(started.catalogue),
         diagnosis=results.diagnosis(started),
-        observations=observed,
-        samples=samples,
         changes=_changes(config.stash.get(since.SINCE, None)),
-        activity=audit.counted(kept) if kept.is_file() else None,
         waivers=waiving.lines(started, waiving.applied(started, results)),
+        answer=gate.answer(config, facts.exit_code) if config.getoption("--gate") else "",
     )
-    most = 1 + max(map(len, samples.values()), default=0)
-    document = handoff.build(sources, replayed=replayed is not None, samples=most)
-    handoff.write(started.folder, document, started.redactor)
-    return document
 
 
 def _changes(found: Comparison | None) -> list[str] | None:
@@ -117,11 +104,3 @@ def _sample(
         for _round in range(rounds):
             for answer in started.observer.again(keys):
                 record(started.redactor.clean(answer))
-
-
-def _read_samples(path: Path) -> dict[str, list[Observation]]:
-    found: dict[str, list[Observation]] = {}
-    for answer in recorder.read_all(path) if path.is_file() else ():
-        if answer.failure is None or not answer.failure.unjudgeable:
-            found.setdefault(answer.probe, []).append(answer)
-    return found

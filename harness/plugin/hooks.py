@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness import environment as environment_file
 from harness import exit_codes, waivers
 from harness.environment import Environment
 from harness.errors import MissingSetting, UsageError
 from harness.expect import CannotJudge
 from harness.observation import FailureKind
-from harness.observer import Observer
 from harness.plugin import (
-    allure_report,
+    begin,
     broker,
     gate,
     hand_off,
@@ -29,7 +29,6 @@ from harness.plugin import (
     outcome,
     publish,
     redacting,
-    run,
     selection,
     since,
     terminal,
@@ -38,12 +37,13 @@ from harness.plugin import (
 )
 from harness.plugin.results import RESULT, RESULTS, NotRun, Results
 from harness.plugin.run import RUN, Blocked, Run
+from harness.project import known_environments
 from harness.redaction import Redactor
-from harness.replay import Replay
-from harness.reports import deployment, run_json
-from harness.reports.allure import conclude, quick
+from harness.reports import deployment, folders, run_json
+from harness.reports.allure import conclude
 from harness.verdicts import CheckResult, Status
 
+ALLURE = "hokusai-allure"
 WORKER_INPUT = "hokusai"
 BROKER = pytest.StashKey[str]()
 
@@ -79,38 +79,38 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _configure(config: pytest.Config, name: str) -> None:
     memory.collect_seldom(config)
-    tested, credentials = run.load(name)
     if config.getoption("--replay") and config.getoption("--samples") > 1:
         raise UsageError("--samples asks probes again, and a replay asks nothing: leave one out")
-    given: dict[str, str] | None = getattr(config, "workerinput", {}).get(WORKER_INPUT)
-    folder = Path(given["folder"]) if given else run.new_folder(_reports(config), name)
-    redactor, closing = Redactor.from_variables(os.environ), contextlib.ExitStack()
-    clients = None
-    if given:
-        observer: Observer = broker.RemoteObserver(given["broker"])
-    elif replay := config.getoption("--replay"):
-        observer = Replay(replay)
-    else:
-        # A replay does without all that asks: it takes a tenth of its time to import.
-        from harness.observing import observing
-
-        begun = observing(
-            tested, credentials, folder, redactor, writes=selection.may_write(config, tested)
+    given: dict[str, str] = getattr(config, "workerinput", {}).get(WORKER_INPUT, {})
+    with contextlib.ExitStack() as closing:
+        apart = begin.ahead(config, closing)
+        project, folder = begin.load(name, apart)
+        waivers.require_known(project.environment, project.data.catalogue)
+        credentials = environment_file.credentials(os.environ)
+        if folder is None:
+            folder = Path(given["folder"]) if given else folders.new(_reports(config), name)
+        begun = begin.Beginning(
+            project=project,
+            credentials=credentials,
+            redactor=Redactor.from_variables(os.environ),
+            folder=folder,
+            allure=_place_reports(config, folder),
+            writes=selection.may_write(config, project.environment),
         )
-        observer, clients = closing.enter_context(begun)
-    documented = run.load_catalogue()
-    waivers.require_known(tested, documented)
-    config.stash[RUN] = Run(
-        environment=tested,
-        catalogue=documented,
-        graph=run.load_graph(),
-        credentials=credentials,
-        redactor=redactor,
-        folder=folder,
-        observer=observer,
-        closing=closing,
-        clients=clients,
-    )
+        config.stash[RUN] = Run(
+            project=project,
+            credentials=credentials,
+            redactor=begun.redactor,
+            folder=folder,
+            workers=begin.workers(config, begun, apart, closing, given.get("broker")),
+            closing=closing.pop_all(),
+        )
+    redactor = begun.redactor
+    if begun.allure is not None:
+        # Allure takes a while to load: a run that leaves it out does without.
+        from harness.plugin.allure_report import AllureReport
+
+        config.pluginmanager.register(AllureReport(config, begun.allure), ALLURE)
     config.pluginmanager.register(redacting.Redacting(redactor), "hokusai-redacting")
     # Filters are the whole process's, and probes run beside the checks: a warning of a library
     # that a probe is just importing must not be taken for an answer of the platform.
@@ -119,7 +119,6 @@ def _configure(config: pytest.Config, name: str) -> None:
     if not given:
         config.stash[RESULTS] = results = Results(not_run)
         config.pluginmanager.register(results, "hokusai-results")
-    _place_reports(config, folder)
 
 
 def _reports(config: pytest.Config) -> Path:
@@ -127,11 +126,14 @@ def _reports(config: pytest.Config) -> Path:
     return chosen.absolute() if chosen else config.rootpath / "reports"
 
 
-def _place_reports(config: pytest.Config, folder: Path) -> None:
-    if not getattr(config.option, "allure_report_dir", None):
-        config.option.allure_report_dir = str(folder / "allure-results")
+def _place_reports(config: pytest.Config, folder: Path) -> Path | None:
+    """Return the folder for Allure's results, if there are any."""
     if not config.option.xmlpath and not hasattr(config, "workerinput"):
         config.option.xmlpath = str(folder / "junit.xml")
+    if not getattr(config.option, "allure_report_dir", None):
+        config.option.allure_report_dir = str(folder / "allure-results")
+    there = config.pluginmanager.has_plugin("allure_pytest")
+    return Path(config.option.allure_report_dir).absolute() if there else None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -148,8 +150,6 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     if RUN in session.config.stash:
         interruption.watch(session)
-        if session.config.pluginmanager.has_plugin("allure_listener"):
-            quick.write_quickly()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -172,7 +172,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     checks = [item for item in items if outcome.role(item)]
     selection.require_well_formed(config, checks)
     if checks and config.getoption("--env") is None and not config.option.collectonly:
-        known = ", ".join(run.known_environments())
+        known = ", ".join(known_environments())
         raise pytest.UsageError(f"choose the environment to test with --env NAME: {known}")
     if RUN in config.stash:
         selection.deselect_inapplicable(config, items)
@@ -192,7 +192,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         message = f"the selected checks lack what they need:\n{lines}\n"
         raise pytest.UsageError(message + "(--missing=block judges the others)")
     terminal.announce(session.config, probes)
-    started.observer.start(probes)
+    try:
+        started.observer.start(probes)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -206,17 +209,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    if RUN in item.config.stash and outcome.role(item):
-        allure_report.describe(item)
+def pytest_runtest_setup() -> Generator[None]:
     with _blocking():
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    if RUN in item.config.stash and outcome.role(item):
-        allure_report.attach(item.config, outcome.observed_by(item))
+def pytest_runtest_call() -> Generator[None]:
     with _blocking():
         return (yield)
 
@@ -245,7 +244,7 @@ def pytest_runtest_makereport(
     decided = call.when == "call" or (call.when == "setup" and not report.passed)
     if decided and outcome.role(item):
         judged = outcome.result(item, call, started.catalogue, started.graph)
-        allure_report.label_verdict(item.config, judged)
+        item.config.stash[outcome.JUDGED] = judged
         vars(report)[RESULT] = msgspec.to_builtins(started.redactor.clean(judged))
     return report
 
@@ -278,7 +277,7 @@ def _finish(session: pytest.Session) -> None:
         return
     judgements = results.judgements(started.catalogue)
     session.exitstatus = decide_exit(session, int(session.exitstatus), results.checks)
-    observed = hand_off.observations(config, started)
+    observed = started.observer.seen()
     facts = run_json.RunFacts(
         run=started.id,
         environment=started.environment.name,
@@ -292,9 +291,9 @@ def _finish(session: pytest.Session) -> None:
     waived = waiving.applied(started, results)
     run_json.write(started.folder, facts, results.checks, judgements, diagnosis, waived)
     since.write(config, started.folder)
-    document = hand_off.write(config, started, results, facts)
-    publish.publish(config, started, results, document)
-    run.link_latest(started.folder)
+    hand_off.write(config, started, results, facts)
+    publish.publish(config, started, results)
+    folders.link_latest(started.folder)
     told = conclude.Conclusion(
         environment=started.environment,
         facts=facts,
@@ -303,7 +302,9 @@ def _finish(session: pytest.Session) -> None:
         judgements=judgements,
         diagnosis=diagnosis,
     )
-    conclude.conclude(Path(config.option.allure_report_dir), told, started.redactor)
+    if allure := config.pluginmanager.get_plugin(ALLURE):
+        allure.conclude(told)
+    hand_off.settle(config)
 
 
 def decide_exit(session: pytest.Session, status: int, checks: list[CheckResult]) -> int:
@@ -313,7 +314,7 @@ def decide_exit(session: pytest.Session, status: int, checks: list[CheckResult])
     if status not in (exit_codes.PASSED, exit_codes.FAILED):
         return status
     if failure := config.getoption("--validate"):
-        observed = hand_off.observations(config, started)
+        observed = started.observer.seen()
         return validate.answer(started, config.stash[RESULTS], failure, observed).exit_code
     if config.getoption("--expect") == "reproduced":
         judgements = config.stash[RESULTS].judgements(started.catalogue)
@@ -339,7 +340,7 @@ def pytest_terminal_summary(
         waiving.show(terminalreporter, config, started, results)
         since.show(terminalreporter, config)
         if failure := config.getoption("--validate"):
-            observed = hand_off.observations(config, started)
+            observed = started.observer.seen()
             found = validate.answer(started, results, failure, observed)
             validate.show(terminalreporter, found)
         publish.show(terminalreporter, started, results)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from harness.reports import table
-from harness.reports.handoff import rendering
+from harness.plugin.run import RUN
 
 STEPS = pytest.StashKey[Iterator[Callable[[], object]]]()
 
 
 def step(config: pytest.Config) -> Callable[[], object] | None:
     """Return what is to be got ready next: each step is short, and given once in a run."""
-    steps = config.stash.setdefault(STEPS, iter((_rich, rendering.get_ready, _sources)))
+    if STEPS not in config.stash:
+        config.stash[STEPS] = iter((_tables, config.stash[RUN].hands.get_ready, _sources))
+    steps = config.stash[STEPS]
     return next(steps, None)
 
 
-def _rich() -> None:
-    table.verdicts([], width=80, colour=False)
+def _tables() -> None:
+    importlib.import_module("tabulate")
 
 
 def _sources() -> None:

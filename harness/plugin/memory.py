@@ -6,8 +6,7 @@ import gc
 
 import pytest
 
-# Python's own 700 costs a run a tenth of its time, for next to nothing found.
-ALLOCATIONS = 50_000
+from harness.apart.head_start import ALLOCATIONS
 
 
 def collect_seldom(config: pytest.Config) -> None:

@@ -8,27 +8,20 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.plugin import gate, hand_off
+from harness.plugin import gate
 from harness.plugin.results import Results
 from harness.plugin.run import RUN, Run
 from harness.reports import pipeline
-from harness.reports.handoff import HandOff, rendering
 
 UNWRITTEN = pytest.StashKey[str]()
 METRICS = "metrics.prom"
 
 
-def publish(
-    config: pytest.Config, started: Run, results: Results, document: HandOff | None
-) -> None:
-    """Write the step's summary and the metrics, where they are asked for."""
-    if document is not None and pipeline.is_asked_for():
-        answer = gate.answer(config, document.exit_code) if config.getoption("--gate") else ""
-        clean = started.redactor.clean(document)
-        pipeline.summarise(rendering.as_summary(clean, started.redactor.text(answer)))
+def publish(config: pytest.Config, started: Run, results: Results) -> None:
+    """Write the metrics, where they are asked for."""
     if path := _metrics(config, started):
         try:
-            _write_metrics(config, started, results, path)
+            _write_metrics(started, results, path)
         except UsageError as error:
             # What was observed and judged is written; this is said beside it.
             config.stash[UNWRITTEN] = str(error)
@@ -49,10 +42,10 @@ def _metrics(config: pytest.Config, started: Run) -> Path | None:
     return asked or (started.folder / METRICS if config.getoption("--gate") else None)
 
 
-def _write_metrics(config: pytest.Config, started: Run, results: Results, path: Path) -> None:
+def _write_metrics(started: Run, results: Results, path: Path) -> None:
     from harness.reports import metrics
 
-    observed = hand_off.observations(config, started).values()
+    observed = started.observer.seen().values()
     judged = results.judgements(started.catalogue), results.checks
     metrics.write(path, started.environment.name, time.time(), judged, observed)
 

@@ -17,7 +17,7 @@ from harness.plugin import hand_off
 from harness.plugin.results import Results
 from harness.plugin.run import Run
 from harness.reports import causes, table
-from harness.reports.handoff import rendering
+from harness.reports.allure.conclude import HAND_OFF
 from harness.specs import Probe
 from harness.verdicts import Judgement, Status, Verdict
 
@@ -83,7 +83,7 @@ def summarise(
 def _hand_off(config: pytest.Config, folder: Path) -> str:
     if problem := config.stash.get(hand_off.UNWRITTEN, None):
         return f"hand-off: could not be written ({problem}); run.json has the result"
-    return f"hand-off: {shown(folder / rendering.HTML)} (and .md)"
+    return f"hand-off: {shown(folder / HAND_OFF)} (and .md)"
 
 
 def _write_causes(reporter: pytest.TerminalReporter, found: Diagnosis, width: int) -> None:

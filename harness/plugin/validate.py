@@ -13,9 +13,10 @@ import pytest
 
 from harness import catalogue, exit_codes, validation
 from harness.observation import Observation
-from harness.plugin import outcome, run
+from harness.plugin import outcome
 from harness.plugin.results import Results
 from harness.plugin.run import RUN, Run
+from harness.project import load_catalogue
 from harness.replay import Replay
 from harness.reports import deployment, history
 from harness.validation import Answer
@@ -52,7 +53,7 @@ def _seconds(text: str) -> float:
 def check_options(config: pytest.Config) -> None:
     """Raise UsageError for an unknown failure, pytest.UsageError for --wait alone."""
     if chosen := config.getoption("--validate"):
-        catalogue.find(run.load_catalogue(), chosen)
+        catalogue.find(load_catalogue(), chosen)
     elif config.getoption("--wait"):
         raise pytest.UsageError("--wait is for --validate FAILURE: name the failure to wait for")
 
@@ -112,7 +113,7 @@ def _judge_again(arguments: Sequence[str], seconds: float) -> int:
     while True:
         attempt += 1
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments],
+            [sys.executable, "-m", "harness", "test", *arguments],
             capture_output=True,
             text=True,
             check=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from harness.observation import (
     AwsObservation,
     ContractObservation,
@@ -56,3 +58,10 @@ def unanswered(probe: Probe, failure: Failure) -> Observation:
             return AwsObservation(parameters={"section": probe.section}, failure=failure)
         case _:
             raise TypeError(f"no observation for {type(probe).__name__}")
+
+
+def unasked(probe: Probe, failure: Failure) -> Observation:
+    """Return the same for a probe that nobody is left to ask: as it would have been recorded."""
+    return msgspec.structs.replace(
+        unanswered(probe, failure), probe=probe.key, label=probe.label, vantage=probe.vantage
+    )

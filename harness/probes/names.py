@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
+from dnslib import QTYPE, RCODE, DNSError, DNSRecord
 
 from harness.observation import DnsObservation, FailureKind
 from harness.probes.stage import Clock, StageError
 from harness.specs import DnsProbe
 
-if TYPE_CHECKING:
-    from dns.message import Message
-
 TRIES_EVERY = 1.0
+LARGEST = 65_535
 
 
 class Answer(NamedTuple):
@@ -41,55 +40,69 @@ class Answer(NamedTuple):
 
 async def query(name: str, record: str, resolver: str) -> Answer:
     """Ask ``resolver`` (address:port) for ``name``. The caller bounds it. Raises StageError."""
-    import dns.exception
-    import dns.message
-    import dns.rcode
-
-    question = dns.message.make_query(name, record)
     host, _, port = resolver.rpartition(":")
     try:
+        question = DNSRecord.question(name, record)
+        question.pack()
+    except (DNSError, UnicodeError):
+        raise StageError(FailureKind.DNS_NXDOMAIN, f"{name}: is not a host name") from None
+    try:
         response = await _asked(question, host, int(port))
-    except (dns.exception.DNSException, OSError, EOFError) as error:
+    except (DNSError, OSError, EOFError) as error:
         message = f"{name}: resolver {resolver}: {type(error).__name__}"
         raise StageError(FailureKind.DNS_SERVFAIL, message) from None
-    records, ttl = _records(response, record)
-    return Answer(name, dns.rcode.to_text(response.rcode()), records, ttl)
+    found = [each for each in response.rr if each.rtype == getattr(QTYPE, record)]
+    code = response.header.rcode
+    return Answer(
+        name,
+        RCODE.forward.get(code, str(code)),
+        tuple(str(each.rdata) for each in found),
+        min((each.ttl for each in found), default=None),
+    )
 
 
-async def _asked(question: Message, host: str, port: int) -> Message:
-    import dns.asyncbackend
-    import dns.asyncquery
-    import dns.exception
-    import dns.inet
-
-    backend = dns.asyncbackend.get_backend("asyncio")
-    family = dns.inet.af_for_address(host)
+async def _asked(question: DNSRecord, host: str, port: int) -> DNSRecord:
+    """Return the answer. Raises DNSError, OSError and EOFError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # One socket for all tries: an answer to an earlier one, late, is an answer.
-    async with await backend.make_socket(family, socket.SOCK_DGRAM, 0, None, None) as udp:
+    with socket.socket(family, socket.SOCK_DGRAM) as udp:
+        udp.setblocking(False)
         while True:
+            await asyncio.get_running_loop().sock_sendto(udp, question.pack(), (host, port))
             try:
-                response, _ = await dns.asyncquery.udp_with_fallback(
-                    question,
-                    host,
-                    port=port,
-                    timeout=TRIES_EVERY,
-                    ignore_unexpected=True,
-                    udp_sock=udp,
-                )
-            except dns.exception.Timeout:
+                async with asyncio.timeout(TRIES_EVERY):
+                    response = await _heard(udp, question, (host, port))
+            except TimeoutError:
                 continue  # UDP may be lost; the caller's deadline ends this
+            return await _whole(question, host, port) if response.header.tc else response
+
+
+async def _heard(udp: socket.socket, question: DNSRecord, resolver: tuple[str, int]) -> DNSRecord:
+    """Return the first answer to ``question``: what comes from elsewhere is not the resolver's."""
+    while True:
+        packet, sender = await asyncio.get_running_loop().sock_recvfrom(udp, LARGEST)
+        if sender[:2] != resolver:
+            continue
+        response = DNSRecord.parse(packet)
+        if _answers(response, question):
             return response
 
 
-def _records(response: object, record: str) -> tuple[tuple[str, ...], int | None]:
-    import dns.message
-    import dns.rdatatype
+async def _whole(question: DNSRecord, host: str, port: int) -> DNSRecord:
+    """Return the answer that was too long for a datagram."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        packet = question.pack()
+        writer.write(len(packet).to_bytes(2, "big") + packet)
+        length = int.from_bytes(await reader.readexactly(2), "big")
+        return DNSRecord.parse(await reader.readexactly(length))
+    finally:
+        writer.transport.abort()
 
-    assert isinstance(response, dns.message.Message)
-    wanted = dns.rdatatype.from_text(record)
-    sets = [rrset for rrset in response.answer if rrset.rdtype == wanted]
-    records = tuple(item.to_text() for rrset in sets for item in rrset)
-    return records, min((rrset.ttl for rrset in sets), default=None)
+
+def _answers(response: DNSRecord, question: DNSRecord) -> bool:
+    same = response.header.id == question.header.id and response.header.qr
+    return bool(same) and (not response.questions or response.questions == question.questions)
 
 
 async def observe(probe: DnsProbe, resolver: str) -> DnsObservation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +58,9 @@ class Clock:
 
     def failure(self, error: BaseException, where: str) -> Failure:
         """Return what ``error``, raised in the current stage towards ``where``, is called."""
+        # Imported here: whoever only judges needs the kinds of failures, and no sockets.
+        import ssl
+
         if isinstance(error, StageError):
             return error.failure
         if isinstance(error, TimeoutError) and error.errno is None:

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from typing import Any
 
+from harness.loading import loaded
 from harness.observation import Certificate, Failure, FailureKind, TlsObservation
 from harness.probes.network import Reach, streams
 from harness.probes.stage import Clock
@@ -46,6 +47,7 @@ async def _handshake(
         connected.close()
         raise
     try:
+        await loaded("cryptography.x509")
         tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
         cipher = tls.cipher()
         return {

@@ -8,7 +8,7 @@ from harness.aws import view
 from harness.observation import AwsObservation, Observation
 from harness.specs import AwsProbe
 
-OBSERVATIONS = "observations.jsonl"
+OBSERVATIONS, SAMPLES = "observations.jsonl", "samples.jsonl"
 IDENTITY = AwsProbe(section="identity", deadline=1).label
 SERVICES = AwsProbe(section="services", deadline=1).label
 

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-import io
+import textwrap
 from collections.abc import Sequence
 
 from harness.verdicts import Judgement, Verdict
 
+# What terminals understand: SGR parameters.
 COLOURS = {
-    Verdict.REPRODUCED: "bold red",
-    Verdict.CHANGED: "bold magenta",
-    Verdict.BLOCKED: "yellow",
-    Verdict.FIXED: "green",
+    Verdict.REPRODUCED: "1;31",
+    Verdict.CHANGED: "1;35",
+    Verdict.BLOCKED: "33",
+    Verdict.FIXED: "32",
 }
+BOLD = "1"
+HEADERS = ("verdict", "", "documented failure, and what was seen", "checks")
+# Between the columns, and of the columns beside the one that is as wide as there is room.
+BESIDE = 3 * 2 + len("reproduced") + len("p0") + len("99 not run")
 
 
 def verdicts(judgements: Sequence[Judgement], width: int, colour: bool) -> str:
     """Return the table of verdicts as text."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from tabulate import tabulate
 
-    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("documented failure, and what was seen", ratio=1, overflow="fold")
-    table.add_column("checks", no_wrap=True)
-    for judgement in judgements:
-        table.add_row(
-            Text(judgement.verdict, style=COLOURS[judgement.verdict]),
+    def styled(text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if colour else text
+
+    rows = [
+        (
+            styled(judgement.verdict, COLOURS[judgement.verdict]),
             judgement.severity,
-            Text.assemble((judgement.failure, "bold"), "\n", _seen(judgement)),
+            f"{styled(judgement.failure, BOLD)}\n{_seen(judgement, width - BESIDE)}",
             _counts(judgement),
         )
-    console = Console(
-        file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour, emoji=False
-    )
-    console.print(table)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+        for judgement in judgements
+    ]
+    return f"\n{tabulate(rows, HEADERS, tablefmt='simple', disable_numparse=True)}\n\n"
 
 
 def _counts(judgement: Judgement) -> str:
@@ -52,7 +49,6 @@ def _counts(judgement: Judgement) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _seen(judgement: Judgement) -> str:
-    if judgement.sightings:
-        return "\n".join(sighting.documented for sighting in judgement.sightings)
-    return judgement.because
+def _seen(judgement: Judgement, width: int) -> str:
+    seen = [sighting.documented for sighting in judgement.sightings] or [judgement.because]
+    return "\n".join(textwrap.fill(each, width) for each in seen)

@@ -16,7 +16,7 @@ import pytest
 
 from harness.ecs_exec import EcsExec
 from harness.ecs_exec.backend import get_host
-from harness.plugin.run import ROOT
+from harness.project import ROOT
 from lab import names, session
 
 API = (names.CLUSTER, "hokusai-api-development", "hokusai-api")

@@ -1,3 +1,10 @@
 """The job's project: the real plugin, with nothing taken away."""
 
-pytest_plugins = ["harness.plugin.hooks"]
+import pytest
+
+from harness.plugin import companions
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the suite's plugins."""
+    companions.register(pluginmanager, parser)

@@ -23,6 +23,8 @@ policy: {{must_judge: [p0, p1, p2, p3]}}
 """
 PASSWORD = {"BENCH_PASSWORD": "opensesame-of-the-bench"}
 PYTEST = str(Path(sys.executable).with_name("pytest"))
+# What `make test` and `make gate` run.
+TEST = (sys.executable, "-m", "harness", "test")
 
 
 def project(folder: Path, ca: str | None, resolver: int, deadline: float) -> None:
@@ -43,5 +45,5 @@ def prepare(folder: Path, job: Job, *, fails: bool, allure: bool = True) -> Comm
     project(folder, job.ca, job.of("dns")[0].port, DEADLINE_S)
     (folder / "job.json").write_bytes(msgspec.json.encode(job))
     shutil.copy(HERE / "test_job.py", folder / "tests" / "acceptance")
-    arguments = [PYTEST, "--env=bench", *([] if allure else ["-p", "no:allure_pytest"])]
+    arguments = [*TEST, "--env=bench", *([] if allure else ["-p", "no:allure_pytest"])]
     return Command(arguments, folder, PASSWORD, frozenset({1 if fails else 0}))

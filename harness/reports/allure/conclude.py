@@ -1,6 +1,7 @@
 """What only the end of a run knows, told to Allure: verdicts, root causes, what follows of which.
 
-Allure's results are written check by check. Here they are completed, once a run, by the controller.
+Allure's results are written check by check. Those of failed checks are completed here, once a run,
+by the controller.
 """
 
 from __future__ import annotations
@@ -50,11 +51,22 @@ def conclude(results: Path, told: Conclusion, redactor: Redactor) -> None:
     _write_json(results / "executor.json", executor(told.facts.run, os.environ))
     if errors := [{"message": title, "trace": text} for title, text in stories(told.diagnosis)]:
         _write_json(results / f"{uuid.uuid4()}-globals.json", redactor.clean({"errors": errors}))
-    checks = {check.id: check for check in told.checks}
-    for file in results.glob("*-result.json"):
+    # The others were written whole: only what failed has something to learn from the run's end.
+    failed = {check.id: check for check in told.checks if check.status is Status.FAILED}
+    for file in results.glob("*-result.json") if failed else ():
         result: Document = msgspec.json.decode(file.read_bytes())
-        if (check := checks.get(_label(result, "check"))) is not None:
-            _write_json(file, redactor.clean(completed(result, check, told)))
+        if (check := failed.get(label(result, "check"))) is not None:
+            done = completed(result, check, told.catalogue, told.diagnosis)
+            _write_json(file, redactor.clean(done))
+
+
+def judged(
+    result: Document, check: CheckResult, catalogue: Catalogue, redactor: Redactor
+) -> Document:
+    """Return a result as it is written when its check is judged: a failed one lacks the causes."""
+    if check.status is Status.FAILED:
+        return result
+    return redactor.clean(completed(result, check, catalogue, Diagnosis()))
 
 
 def panel(told: Conclusion) -> dict[str, str]:
@@ -102,9 +114,11 @@ def executor(run: str, variables: Mapping[str, str]) -> Document:
     return made | ({"buildName": run, "buildUrl": address} if address else {})
 
 
-def completed(result: Document, check: CheckResult, told: Conclusion) -> Document:
-    """Return one of Allure's results with what the run's end knows of its check."""
-    causes = _causes_of(check, told.diagnosis)
+def completed(
+    result: Document, check: CheckResult, catalogue: Catalogue, diagnosis: Diagnosis
+) -> Document:
+    """Return one of Allure's results with what is known of its check and of the root causes."""
+    causes = _causes_of(check, diagnosis)
     is_cause = any(check.id in (cause.check, *cause.same) for cause in causes)
     labels = [each for each in result.get("labels", []) if each["name"] not in REPLACED]
     verdict = _verdict(check, bool(causes), is_cause)
@@ -115,7 +129,7 @@ def completed(result: Document, check: CheckResult, told: Conclusion) -> Documen
     if not check.failures:
         # allure-pytest's own suite is a folder of this repository.
         labels = [each for each in labels if each["name"] != "parentSuite"]
-        labels += _beyond(len(told.catalogue) + 1)
+        labels += _beyond(len(catalogue) + 1)
     # Without the name of the exception's class, which tells a reader nothing.
     details = {**(result.get("statusDetails") or {}), "message": check.message}
     return {
@@ -230,7 +244,8 @@ def _why_none(told: Conclusion) -> str:
     return "none: nothing failed"
 
 
-def _label(result: Document, name: str) -> str:
+def label(result: Document, name: str) -> str:
+    """Return the value of a result's label; empty if it has none of that name."""
     found = (each["value"] for each in result.get("labels", []) if each["name"] == name)
     return next(found, "")
 

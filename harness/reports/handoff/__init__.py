@@ -5,8 +5,9 @@ configures; what is not known is named as such.
 """
 
 from harness.reports.handoff.build import build
+from harness.reports.handoff.conclude import conclude
 from harness.reports.handoff.model import HandOff
 from harness.reports.handoff.rendering import write
 from harness.reports.handoff.sources import Sources
 
-__all__ = ["HandOff", "Sources", "build", "write"]
+__all__ = ["HandOff", "Sources", "build", "conclude", "write"]

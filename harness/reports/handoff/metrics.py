@@ -6,20 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 
 from harness.catalogue import DocumentedFailure
-from harness.observation import (
-    AwsObservation,
-    ContractObservation,
-    HttpObservation,
-    JourneyObservation,
-    Observation,
-    VariablesObservation,
-)
+from harness.observation import UNTIMED, HttpObservation, Observation
 from harness.reports.handoff.model import Metric
 from harness.reports.handoff.sources import Sources
 from harness.signatures import shows
 from harness.verdicts import CheckResult, Judgement, Status
 
-UNTIMED = (AwsObservation, ContractObservation, JourneyObservation, VariablesObservation)
 GOOD_BELOW = 400
 
 

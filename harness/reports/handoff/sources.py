@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
+from harness import audit, recorder
 from harness.catalogue import Catalogue
 from harness.diagnosis import Diagnosis
 from harness.environment import Environment
+from harness.layout import Layout
 from harness.observation import AwsObservation, Observation
-from harness.reports.handoff.picture import Layout
+from harness.project import Project
+from harness.reports.deployment import SAMPLES
+from harness.reports.hands import Judged
 from harness.reports.run_json import RunFacts
 from harness.verdicts import CheckResult, Judgement
 
@@ -55,3 +60,33 @@ class Sources:
             if isinstance(seen, AwsObservation) and seen.label == wanted and seen.failure is None:
                 return seen
         return None
+
+
+def sources(judged: Judged, project: Project) -> Sources:
+    """Return what the hand-off of a run is made of. Raises UsageError for a broken record."""
+    record = Path(judged.record)
+    kept = record.with_name(audit.NAME)
+    return Sources(
+        facts=judged.facts,
+        duration_s=judged.duration_s,
+        environment=project.environment,
+        catalogue=project.data.catalogue,
+        layout=project.data.layout,
+        checks=judged.checks,
+        judgements=judged.judgements,
+        diagnosis=judged.diagnosis,
+        # Whoever asks may have ended before there was anything to record.
+        observations=recorder.read(record) if record.is_file() else {},
+        samples=_samples(record.with_name(SAMPLES)),
+        changes=judged.changes,
+        activity=audit.counted(kept) if kept.is_file() else None,
+        waivers=judged.waivers,
+    )
+
+
+def _samples(path: Path) -> dict[str, list[Observation]]:
+    found: dict[str, list[Observation]] = {}
+    for answer in recorder.read_all(path) if path.is_file() else ():
+        if answer.failure is None or not answer.failure.unjudgeable:
+            found.setdefault(answer.probe, []).append(answer)
+    return found

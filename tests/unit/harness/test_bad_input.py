@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 import trustme
 
-from harness.__main__ import main
+from harness.commands import main
 from tests.unit.harness import servers
 from tests.unit.harness.test_waivers import WITHOUT
 
@@ -188,7 +188,7 @@ def write(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, text: str) 
         shutil.copytree(ROOT / part, project.path / part)
     (project.path / "environments").mkdir()
     (project.path / "environments" / "prod.yaml").write_text(text)
-    monkeypatch.setattr("harness.plugin.run.ROOT", project.path)
+    monkeypatch.setattr("harness.project.ROOT", project.path)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from time import time
 import pytest
 
 from harness import doctor
-from harness.__main__ import main
+from harness.commands import main
 from harness.doctor import Line
 from tests.unit.harness import servers
 

@@ -131,7 +131,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
         shutil.copytree(ROOT / part, pytester.path / part)
     pytester.makeini("[pytest]\naddopts = -p harness.plugin.hooks --strict-markers\n")
     pytester.makepyfile(test_checks=CHECKS)
-    monkeypatch.setattr("harness.plugin.run.ROOT", pytester.path)
+    monkeypatch.setattr("harness.project.ROOT", pytester.path)
     return pytester
 
 

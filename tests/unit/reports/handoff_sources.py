@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harness import catalogue, diagnosis, environment
+from harness import catalogue, diagnosis, environment, layout
 from harness.finding import Finding
 from harness.observation import (
     AwsObservation,
@@ -17,7 +17,7 @@ from harness.observation import (
     HttpObservation,
     Observation,
 )
-from harness.reports.handoff import Sources, picture
+from harness.reports.handoff import Sources
 from harness.reports.run_json import RunFacts
 from harness.signatures import sightings
 from harness.verdicts import CheckResult, Status, judge
@@ -25,7 +25,7 @@ from harness.verdicts import CheckResult, Status, judge
 ROOT = Path(__file__).parents[3]
 CATALOGUE = catalogue.load(ROOT / "failures")
 GRAPH = diagnosis.load(ROOT / "causes" / "platform.yaml")
-LAYOUT = picture.load(ROOT / "causes" / "request-path.yaml")
+LAYOUT = layout.load(ROOT / "causes" / "request-path.yaml")
 NXDOMAIN = Failure(kind=FailureKind.DNS_NXDOMAIN, message="mlflow.hokusai.local: not known")
 PROXY = '{"detail":"Failed to connect to MLflow server at http://mlflow.hokusai.local:5000"}'
 

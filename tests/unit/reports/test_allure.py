@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import main
+from harness.commands import main
 from harness.errors import UsageError
 from harness.reports.allure import build as building
 from harness.reports.allure import history, offline, tool

@@ -46,6 +46,7 @@ def told() -> conclude.Conclusion:
 def concluded(results: Path, *checks: CheckResult) -> dict[str, dict[str, Any]]:
     """Return Allure's results after the run's end, by check."""
     results.mkdir()
+    redactor = Redactor([SECRET])
     for number, check in enumerate(checks):
         label = {"name": "check", "value": check.id}
         written = {
@@ -56,8 +57,9 @@ def concluded(results: Path, *checks: CheckResult) -> dict[str, dict[str, Any]]:
             "description": f"said {SECRET}",
             "labels": [label, {"name": "verdict", "value": "changed"}, HOST, label],
         }
-        (results / f"{number}-result.json").write_text(json.dumps(written))
-    conclude.conclude(results, told(), Redactor([SECRET]))
+        kept = conclude.judged(written, check, told().catalogue, redactor)
+        (results / f"{number}-result.json").write_text(json.dumps(kept))
+    conclude.conclude(results, told(), redactor)
     return {
         check.id: json.loads((results / f"{number}-result.json").read_text())
         for number, check in enumerate(checks)

@@ -1,0 +1,189 @@
+"""The other process, as pytest's sees it: an observer, a reader of AWS, and a renderer."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.apart.head_start import Started
+from harness.apart.messages import (
+    Again,
+    Answer,
+    Begin,
+    Heard,
+    Line,
+    Load,
+    Loaded,
+    Read,
+    Seen,
+    Start,
+    Told,
+    WriteHandOff,
+)
+from harness.awaited import Awaited
+from harness.errors import BrokenApart, UsageError
+from harness.observation import AnyObservation, Failure, FailureKind, Observation
+from harness.probes.blank import unasked
+from harness.probes.stage import StageError
+from harness.reports.hands import Hands, Judged, Step
+from harness.specs import Probe
+
+ENDED = "the process that asks the probes has ended"
+# A journey that was broken off removes what it made, each step within the probes' deadline.
+CLOSE_WITHIN_S = 60.0
+
+
+class Apart(Awaited):
+    """Safe to use from several threads. Once it has ``ended``, nothing more comes from it."""
+
+    def __init__(self, started: Started) -> None:
+        super().__init__()
+        self._process = started.process
+        self._line = Line(started.connection)
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, Future[Answer]] = {}
+        self._begun: Future[Answer] = Future()
+        self._steps: dict[str, Step] = {}
+        self._here: Hands = self
+        self._has_begun, self.ended = False, False
+        self._receiving = threading.Thread(target=self._receive, name="apart", daemon=True)
+        self._receiving.start()
+
+    def load(self, name: str) -> Loaded:
+        """Return what the project's files say to this process's variables. Raises UsageError."""
+        told = dict(os.environ)
+        loaded = msgspec.convert(_value(self._request(lambda n: Load(n, name, told))), Loaded)
+        self._has_begun = loaded.folder is not None
+        return loaded
+
+    def begin(self, folder: Path, allure: Path | None, here: Hands, *, writes: bool) -> None:
+        """Let a run begin in the environment that was loaded; `start` tells if it cannot.
+
+        ``here`` does what the process has not done when it ended before its time.
+        """
+        attached, self._here = None if allure is None else str(allure), here
+        self._begun = self._request(lambda n: Begin(n, str(folder), attached, writes))
+
+    def _ask(self, fresh: list[Probe]) -> None:
+        """Raises UsageError if nothing can be asked."""
+        if not self._has_begun:
+            with contextlib.suppress(BrokenApart):  # it has ended: each probe tells
+                _value(self._begun)
+        self._send(Start(fresh))  # type: ignore[arg-type]
+        if self.ended:
+            self._give_up()
+
+    def again(self, keys: Iterable[str]) -> list[Observation]:
+        """See `Asks`."""
+        asked = list(keys)
+        found = _value(self._request(lambda number: Again(number, asked)))
+        return list(msgspec.convert(found, list[AnyObservation]))
+
+    def read(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        """See `harness.aws.client.Clients.read`."""
+        _value(self._begun)
+        return dict(
+            _value(self._request(lambda number: Read(number, service, operation, parameters)))
+        )
+
+    def get_ready(self) -> None:
+        """See `Hands`: the other process gets ready by itself."""
+
+    def step(self, observation: Observation) -> Step:
+        """See `Hands`."""
+        return self._steps.get(observation.probe) or self._here.step(observation)
+
+    def write_hand_off(self, judged: Judged) -> Callable[[], None]:
+        """See `Hands`."""
+        if self.ended:
+            return self._here.write_hand_off(judged)
+        written = self._request(lambda number: WriteHandOff(number, judged))
+
+        def wait() -> None:
+            _value(written)
+            # Nothing comes after it: the process ends while this one tells what was found.
+            self._end()
+
+        return wait
+
+    def close(self) -> None:
+        """Let the process end; probes under way are abandoned."""
+        self._end()
+        self._receiving.join(CLOSE_WITHIN_S)
+        self._line.connection.close()
+        with contextlib.suppress(OSError):
+            if self._receiving.is_alive():
+                os.kill(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
+
+    def _end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._line.connection.shutdown(socket.SHUT_WR)
+
+    def _request(self, message: Callable[[int], Told]) -> Future[Answer]:
+        answer: Future[Answer] = Future()
+        number = next(self._numbers)
+        with self._lock:
+            self._answers[number] = answer
+        self._send(message(number))
+        if self.ended:
+            self._give_up()
+        return answer
+
+    def _send(self, message: Told) -> None:
+        with contextlib.suppress(OSError):  # it has ended: the receiving thread tells
+            self._line.send(message)
+
+    def _receive(self) -> None:
+        try:
+            for heard in self._line.messages(Heard):
+                self._take(heard)
+        finally:
+            self.ended = True
+            self._give_up()
+
+    def _take(self, heard: Seen | Answer) -> None:
+        if isinstance(heard, Answer):
+            with self._lock:
+                waiting = self._answers.pop(heard.number)
+            waiting.set_result(heard)
+            return
+        if heard.step is not None:
+            self._steps[heard.observation.probe] = heard.step
+        self._futures[heard.observation.probe].set_result(heard.observation)
+        self._tell()
+
+    def _give_up(self) -> None:
+        """Let nobody wait for what will not come."""
+        failure = Failure(kind=FailureKind.INTERNAL_ERROR, message=ENDED)
+        with self._lock:
+            while self._answers:
+                self._answers.popitem()[1].set_result(Answer(0, broken=ENDED))
+            for key, future in self._futures.items():
+                if not future.done():
+                    future.set_result(unasked(self._probes[key], failure))
+        self._tell()
+
+
+def _value(asked: Future[Answer]) -> Any:
+    """Return what was answered. Raises StageError, UsageError, OSError and BrokenApart."""
+    answer = asked.result()
+    if answer.failure is not None:
+        raise StageError(answer.failure.kind, answer.failure.message, answer.failure.remedy)
+    if answer.usage:
+        raise UsageError(answer.usage)
+    if answer.error:
+        raise OSError(answer.error, os.strerror(answer.error))
+    if answer.broken:
+        raise BrokenApart(answer.broken)
+    return answer.value

@@ -1,0 +1,266 @@
+"""The other process. It ends, with what a journey made removed, when pytest's does."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import os
+import select
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness import environment, project, requirements
+from harness.apart import foresight
+from harness.apart.messages import (
+    Again,
+    Answer,
+    Begin,
+    Line,
+    Load,
+    Loaded,
+    Read,
+    Seen,
+    Start,
+    Told,
+    WriteHandOff,
+)
+from harness.errors import Missing, UsageError, place
+from harness.observation import Failure, FailureKind, Observation
+from harness.observing import Observing, observing
+from harness.probes.blank import unasked
+from harness.probes.stage import StageError
+from harness.project import Project
+from harness.redaction import Redactor
+from harness.reports import folders
+from harness.specs import JourneyProbe, Probe
+
+# What most runs need; loaded while there is nothing to do.
+LOADED_EARLY = ("cryptography.x509", "psycopg2")
+
+
+def serve(connection: socket.socket, arguments: Sequence[str]) -> None:
+    """Serve the process at the other end, pytest with these arguments, until it ends."""
+    # Messages are not to queue behind the probes: somebody waits for each.
+    sys.setswitchinterval(SWITCH_EVERY_S)
+    with connection:
+        Serving(Line(connection), arguments).serve()
+
+
+# By then what is asked at once has been sent, and what answers soon has answered.
+QUIET_AFTER_S = 0.2
+SWITCH_EVERY_S = 0.0005
+
+
+class Run:
+    """A run that has begun: who asks, and where the reports go."""
+
+    def __init__(
+        self, tested: Project, folder: Path, closing: contextlib.ExitStack, *, writes: bool
+    ) -> None:
+        """Raises UsageError and OSError."""
+        self.project, self.folder = tested, folder
+        self.redactor = Redactor.from_variables(os.environ)
+        self.allure: Path | None = None
+        asking = observing(
+            tested.environment,
+            environment.credentials(os.environ),
+            folder,
+            self.redactor,
+            writes=writes,
+        )
+        self.observing: Observing = closing.enter_context(asking)
+
+    @property
+    def name(self) -> str:
+        """The environment's."""
+        return self.project.environment.name
+
+    def seen(self, probe: Probe, done: Future[Observation]) -> Seen:
+        """Return what a probe saw, with its file for Allure written."""
+        if (error := done.exception()) is not None:
+            message = f"what was seen cannot be kept: {place(error)}"
+            failure = Failure(kind=FailureKind.INTERNAL_ERROR, message=message)
+            return Seen(unasked(probe, failure))  # type: ignore[arg-type]
+        observation: Any = done.result()
+        if self.allure is None:
+            return Seen(observation)
+        from harness.reports.allure import steps
+
+        return Seen(observation, steps.step(self.project.environment, self.allure, observation))
+
+
+class Serving:
+    """Does what it is told, until there is nobody to tell it anything."""
+
+    def __init__(self, line: Line, arguments: Sequence[str]) -> None:
+        self._line, self._arguments = line, arguments
+        self._variables = foresight.decisive(os.environ)
+        self._steps = self._ahead()
+        self._closing = contextlib.ExitStack()
+        self._data: project.Data | None = None
+        self._project: Project | None = None
+        self._foreseen: foresight.Foreseen | None = None
+        self._run: Run | None = None
+        self._asked: list[Any] | None = None
+
+    def serve(self) -> None:
+        """Serve until the connection ends."""
+        with self._closing:
+            self._foresee()
+            for message in self._line.messages(Told, self._get_ready):
+                self._do(message)
+            self._keep()
+
+    def _get_ready(self) -> None:
+        """Load one thing after another while there is nothing to read, and nobody to wait for."""
+        while self._idle() and (step := next(self._steps, None)):
+            # What cannot be had is told when it is asked for.
+            with contextlib.suppress(Exception):
+                step()
+
+    def _idle(self) -> bool:
+        asking = self._run is not None and self._run.observing.collector.pending()
+        quiet_s = QUIET_AFTER_S if asking else 0
+        return not select.select([self._line.connection], (), (), quiet_s)[0]
+
+    def _ahead(self) -> Iterator[Callable[[], object]]:
+        yield self._load_data
+        for name in LOADED_EARLY:
+            yield partial(importlib.import_module, name)
+        yield _templates
+
+    def _do(self, message: Told) -> None:
+        match message:
+            case Load():
+                self._answer(message.number, lambda: self._load(message))
+            case Begin():
+                self._answer(message.number, lambda: self._begin(message))
+            case Start():
+                self._start(message.probes)
+            case Again():
+                self._aside(message.number, lambda: self._again(message))
+            case Read():
+                self._aside(message.number, lambda: self._read(message))
+            case WriteHandOff():
+                self._answer(message.number, lambda: self._write(message))
+
+    def _load_data(self) -> project.Data:
+        self._data = self._data or project.load_data()
+        return self._data
+
+    def _foresee(self) -> None:
+        """Begin the run if it is known what it will ask, and nothing that it needs is missing."""
+        with contextlib.suppress(UsageError, Missing, OSError):
+            if (found := foresight.recall(self._arguments, os.environ)) is None:
+                return
+            credentials = environment.credentials(os.environ)
+            tested = found.project.environment
+            for probe in found.probes:
+                requirements.check(probe, tested, credentials)
+            folder = folders.new(Path(found.reports), tested.name)
+            writes = tested.policy.writes
+            self._run = Run(found.project, folder, self._closing, writes=writes)
+            self._run.observing.collector.start(found.probes)
+            self._foreseen, self._data = found, found.project.data
+
+    def _load(self, told: Load) -> Loaded:
+        as_foreseen = foresight.decisive(told.variables) == self._variables
+        os.environ.clear()
+        os.environ.update(told.variables)
+        if self._run is not None and as_foreseen and told.name == self._run.name:
+            return Loaded(self._run.project, str(self._run.folder))
+        self._abandon()
+        tested = project.load_environment(told.name, os.environ)
+        self._project = Project(environment=tested, data=self._load_data())
+        return Loaded(self._project, None)
+
+    def _abandon(self) -> None:
+        """Take back what was begun on wrong grounds; what was asked stays recorded."""
+        self._run = self._foreseen = None
+        self._closing.close()
+
+    def _begin(self, told: Begin) -> None:
+        folder = Path(told.folder)
+        if self._run is None or self._run.folder != folder:
+            if self._project is None:
+                raise UsageError("no environment has been loaded")
+            self._run = Run(self._project, folder, self._closing, writes=told.writes)
+        self._run.allure = Path(told.allure) if told.allure else None
+
+    @property
+    def _begun(self) -> Run:
+        if self._run is None:
+            raise UsageError("the run has not begun")
+        return self._run
+
+    def _start(self, probes: list[Any]) -> None:
+        begun = self._begun
+        collector = begun.observing.collector
+        collector.start(probes)
+        for probe in probes:
+            collector.future(probe).add_done_callback(partial(self._tell_seen, begun, probe))
+        if self._asked is None:
+            self._asked = probes
+
+    def _keep(self) -> None:
+        """Keep what was asked for the next time, if this time was another one."""
+        if self._run is None or self._asked is None:
+            return
+        begun, probes = self._run, self._asked
+        asked = tuple(probe for probe in probes if not isinstance(probe, JourneyProbe))
+        found = foresight.Foreseen(begun.project, str(begun.folder.parent.parent), asked)
+        if foresight.decisive(os.environ) == self._variables and found != self._foreseen:
+            foresight.keep(self._arguments, os.environ, found)
+
+    def _tell_seen(self, begun: Run, probe: Probe, done: Future[Observation]) -> None:
+        self._tell(begun.seen(probe, done))
+
+    def _again(self, asked: Again) -> list[Observation]:
+        return self._begun.observing.collector.again(asked.keys)
+
+    def _read(self, asked: Read) -> dict[str, Any]:
+        if (clients := self._begun.observing.clients) is None:
+            raise UsageError("the environment has no aws section")
+        return clients.read(asked.service, asked.operation, **asked.parameters)
+
+    def _write(self, asked: WriteHandOff) -> None:
+        from harness.reports import handoff
+
+        begun = self._begun
+        handoff.conclude(begun.folder, asked.judged, begun.project, begun.redactor)
+
+    def _aside(self, number: int, work: Callable[[], Any]) -> None:
+        """Do what takes its time in a thread: there may be more to do meanwhile."""
+        threading.Thread(target=self._answer, args=(number, work), daemon=True).start()
+
+    def _answer(self, number: int, work: Callable[[], Any]) -> None:
+        try:
+            answer = Answer(number, msgspec.to_builtins(work()))
+        except StageError as error:
+            answer = Answer(number, failure=error.failure)
+        except UsageError as error:
+            answer = Answer(number, usage=str(error))
+        except OSError as error:
+            answer = Answer(number, error=error.errno or errno.EIO)
+        except Exception as error:
+            answer = Answer(number, broken=place(error))
+        self._tell(answer)
+
+    def _tell(self, heard: Seen | Answer) -> None:
+        with contextlib.suppress(OSError):  # there is nobody left to tell
+            self._line.send(heard)
+
+
+def _templates() -> None:
+    from harness.reports.handoff import rendering
+
+    rendering.get_ready()

@@ -1,0 +1,92 @@
+"""Who does a run's work: the process that was started ahead, this one, or nobody (a replay)."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from harness import project
+from harness.apart import head_start
+from harness.environment import Credentials
+from harness.errors import BrokenApart
+from harness.observer import Observer
+from harness.plugin import broker
+from harness.project import Project
+from harness.redaction import Redactor
+from harness.replay import Replay
+from harness.reports.hands import Hands, HandsHere
+
+if TYPE_CHECKING:
+    from harness.apart.observer import Apart
+    from harness.aws.sections import Reader
+
+
+class Workers(NamedTuple):
+    """Who observes, who writes the reports, and who reads from AWS for the gate."""
+
+    observer: Observer
+    hands: Hands
+    aws: Reader | None = None
+
+
+class Beginning(NamedTuple):
+    """What a run begins with: its folder is made, and nothing is asked yet."""
+
+    project: Project
+    credentials: Credentials
+    redactor: Redactor
+    folder: Path
+    allure: Path | None
+    writes: bool
+
+
+def ahead(config: pytest.Config, closing: contextlib.ExitStack) -> Apart | None:
+    """Return the process that was started ahead, if this run can use it."""
+    if config.getoption("--replay") or (started := head_start.take()) is None:
+        return None
+    from harness.apart.observer import Apart
+
+    apart = Apart(started)
+    closing.callback(apart.close)
+    return apart
+
+
+def load(name: str, apart: Apart | None) -> tuple[Project, Path | None]:
+    """Return what the project's files say, and the run's folder if it has begun already.
+
+    Raises UsageError.
+    """
+    with contextlib.suppress(BrokenApart):  # it is done here, then
+        if apart is not None:
+            loaded = apart.load(name)
+            return loaded.project, Path(loaded.folder) if loaded.folder else None
+    return project.load(name), None
+
+
+def workers(
+    config: pytest.Config,
+    begun: Beginning,
+    apart: Apart | None,
+    closing: contextlib.ExitStack,
+    broker_at: str | None,
+) -> Workers:
+    """Return who works for this run. Raises UsageError."""
+    here = HandsHere(begun.project, begun.folder, begun.redactor, begun.allure)
+    if broker_at:
+        return Workers(broker.RemoteObserver(broker_at), here)
+    if replayed := config.getoption("--replay"):
+        return Workers(Replay(replayed), here)
+    if apart and not apart.ended:
+        apart.begin(begun.folder, begun.allure, here, writes=begun.writes)
+        return Workers(apart, apart, apart if begun.project.environment.aws else None)
+    # A replay does without all that asks: it takes a tenth of its time to import.
+    from harness.observing import observing
+
+    tested = begun.project.environment
+    entered = closing.enter_context(
+        observing(tested, begun.credentials, begun.folder, begun.redactor, writes=begun.writes)
+    )
+    return Workers(entered.collector, here, entered.clients)
