@@ -57,7 +57,10 @@ def test_answered(seen):
 
 
 class Most(msgspec.Struct):
-    """The most that a run had: open files, and MiB of resident memory."""
+    """The most that a run had: open files of one process, and MiB of all its processes.
+
+    A page that processes share counts once.
+    """
 
     open_files: int = 0
     mib: float = 0.0
@@ -107,16 +110,18 @@ def _check_s(few: Mapping[str, Any], more: Mapping[str, Any]) -> float:
 
 @contextlib.contextmanager
 def _watched() -> Iterator[Most]:
-    """Watch what this process's children need."""
+    """Watch what the runs that this process has started need."""
     most, ended = Most(), threading.Event()
 
     def watch() -> None:
         while not ended.wait(SAMPLE_EVERY_S):
+            used = 0
             for process in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     if "--env=bench" in process.cmdline():
                         most.open_files = max(most.open_files, process.num_fds())
-                        most.mib = max(most.mib, process.memory_info().rss / command.MIB)
+                        used += process.memory_full_info().pss
+            most.mib = max(most.mib, used / command.MIB)
 
     watching = threading.Thread(target=watch)
     watching.start()

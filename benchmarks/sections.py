@@ -25,6 +25,8 @@ from tests.matrix.stage import Stage
 
 ROOT = Path(__file__).parents[1]
 SUITE = "this suite, with Allure, JUnit and hand-off"
+FIRST = "this suite, the first time"
+BY_PYTEST = "this suite, by plain pytest"
 WITHOUT_ALLURE = "this suite, without Allure"
 PLAIN = "plain pytest + requests + Allure"
 EMPTY = "pytest with one empty test"
@@ -90,6 +92,13 @@ def _contestants(
         Contestant(
             WITHOUT_ALLURE, suite.prepare(place("bare"), serving, fails=fails, allure=False)
         ),
+        Contestant(
+            FIRST, suite.prepare(place("first"), serving, fails=fails, way="for the first time")
+        ),
+        Contestant(
+            BY_PYTEST,
+            suite.prepare(place("by-pytest"), serving, fails=fails, way="by plain pytest"),
+        ),
         Contestant(PLAIN, plain.prepare(place("plain"), serving, fails=fails)),
         Contestant(
             "plain pytest + requests, xdist -n 4",
@@ -114,11 +123,18 @@ def _contestants(
 
 def the_scale(progress: Progress, *, quick: bool) -> list[dict[str, Any]]:
     """Ever more probes, each answered after 50 ms: by few checks, and by one check each."""
+    # Removed when all is measured: after thousands of files were removed, the file system takes up
+    # to ten times as long to make one.
+    with tempfile.TemporaryDirectory(prefix="bench-") as place:
+        return _scales(Path(place), progress, quick=quick)
+
+
+def _scales(place: Path, progress: Progress, *, quick: bool) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def measure(number: int, shape: scale.Shape) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(prefix="bench-") as place:
-            seen = scale.measured(Path(place), number, shape)
+        folder = Path(tempfile.mkdtemp(dir=place))
+        seen = scale.measured(folder, number, shape)
         progress(f"scale: {number} probes, {shape}: {seen['wall_s']:.1f} s")
         return seen
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
@@ -32,13 +32,31 @@ def check_id(item: pytest.Item) -> str:
 
 def severity(item: pytest.Item) -> Severity | None:
     """Return the check's severity, or None if it has not exactly one."""
-    found = [name for name in SEVERITIES if item.get_closest_marker(name)]
-    return found[0] if len(found) == 1 else None
+    return _kind(item).severity
 
 
 def role(item: pytest.Item) -> str | None:
     """Return ``symptom`` or ``cause``, or None for a test that is not a check."""
-    return next((name for name in ROLES if item.get_closest_marker(name)), None)
+    return _kind(item).role
+
+
+class _Kind(NamedTuple):
+    role: str | None
+    severity: Severity | None
+
+
+KIND = pytest.StashKey[_Kind]()
+
+
+def _kind(item: pytest.Item) -> _Kind:
+    """Return what its markers say of a check: they are looked for once, and asked for often."""
+    if KIND not in item.stash:
+        severities = [name for name in SEVERITIES if item.get_closest_marker(name)]
+        item.stash[KIND] = _Kind(
+            role=next((name for name in ROLES if item.get_closest_marker(name)), None),
+            severity=severities[0] if len(severities) == 1 else None,
+        )
+    return item.stash[KIND]
 
 
 def failures(item: pytest.Item, graph: Graph | None = None) -> dict[str, tuple[str, ...]]:

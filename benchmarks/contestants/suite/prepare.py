@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -23,6 +24,7 @@ policy: {{must_judge: [p0, p1, p2, p3]}}
 """
 PASSWORD = {"BENCH_PASSWORD": "opensesame-of-the-bench"}
 PYTEST = str(Path(sys.executable).with_name("pytest"))
+Way = Literal["as make test", "for the first time", "by plain pytest"]
 # What `make test` and `make gate` run.
 TEST = (sys.executable, "-m", "harness", "test")
 
@@ -40,10 +42,15 @@ def project(folder: Path, ca: str | None, resolver: int, deadline: float) -> Non
     shutil.copy(HERE / "conftest.py", folder)
 
 
-def prepare(folder: Path, job: Job, *, fails: bool, allure: bool = True) -> Command:
+def prepare(
+    folder: Path, job: Job, *, fails: bool, allure: bool = True, way: Way = "as make test"
+) -> Command:
     """Return the command that does the job; ``fails``: some targets do not answer."""
     project(folder, job.ca, job.of("dns")[0].port, DEADLINE_S)
     (folder / "job.json").write_bytes(msgspec.json.encode(job))
     shutil.copy(HERE / "test_job.py", folder / "tests" / "acceptance")
-    arguments = [*TEST, "--env=bench", *([] if allure else ["-p", "no:allure_pytest"])]
-    return Command(arguments, folder, PASSWORD, frozenset({1 if fails else 0}))
+    command = (PYTEST,) if way == "by plain pytest" else TEST
+    arguments = [*command, "--env=bench", *([] if allure else ["-p", "no:allure_pytest"])]
+    # What is given so may change what is run: nothing is foreseen.
+    more = {"PYTEST_ADDOPTS": "--tb=short"} if way == "for the first time" else {}
+    return Command(arguments, folder, PASSWORD | more, frozenset({1 if fails else 0}))
