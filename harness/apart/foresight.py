@@ -73,9 +73,13 @@ def keep(arguments: Sequence[str], variables: Mapping[str, str], found: Foreseen
             old.unlink(missing_ok=True)
 
 
-def decisive(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return those that decide what a run asks."""
-    return {name: value for name, value in variables.items() if DECIDES.fullmatch(name)}
+def same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether nothing was set or changed, but for what pytest itself sets."""
+    return _but_for_pytests(one) == _but_for_pytests(other)
+
+
+def _but_for_pytests(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if not name.startswith("PYTEST_")}
 
 
 def _steady(arguments: Sequence[str], variables: Mapping[str, str]) -> bool:
@@ -94,7 +98,8 @@ def _name(arguments: Sequence[str], variables: Mapping[str, str]) -> str:
     """Return a name for all that decides what a run asks. No secret takes part in it."""
     settings = {
         name: None if name in SECRET_VARIABLES else value
-        for name, value in sorted(decisive(variables).items())
+        for name, value in sorted(variables.items())
+        if DECIDES.fullmatch(name)
     }
     state = [list(arguments), str(Path.cwd()), sys.version, settings, list(_files(arguments))]
     return hashlib.sha256(msgspec.json.encode(state)).hexdigest()[:32] + ".json"

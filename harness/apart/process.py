@@ -45,6 +45,9 @@ from harness.specs import JourneyProbe, Probe
 
 # What most runs need; loaded while there is nothing to do.
 LOADED_EARLY = ("cryptography.x509", "psycopg2")
+# By then what is asked at once has been sent, and what answers soon has answered.
+QUIET_AFTER_S = 0.2
+SWITCH_EVERY_S = 0.0005
 
 
 def serve(connection: socket.socket, arguments: Sequence[str]) -> None:
@@ -53,11 +56,6 @@ def serve(connection: socket.socket, arguments: Sequence[str]) -> None:
     sys.setswitchinterval(SWITCH_EVERY_S)
     with connection:
         Serving(Line(connection), arguments).serve()
-
-
-# By then what is asked at once has been sent, and what answers soon has answered.
-QUIET_AFTER_S = 0.2
-SWITCH_EVERY_S = 0.0005
 
 
 class Run:
@@ -103,14 +101,15 @@ class Serving:
 
     def __init__(self, line: Line, arguments: Sequence[str]) -> None:
         self._line, self._arguments = line, arguments
-        self._variables = foresight.decisive(os.environ)
-        self._steps = self._ahead()
+        self._preparations = self._ahead()
         self._closing = contextlib.ExitStack()
         self._data: project.Data | None = None
         self._project: Project | None = None
         self._foreseen: foresight.Foreseen | None = None
         self._run: Run | None = None
+        # What is to be kept for the next time, unless something was set after this process began.
         self._asked: list[Any] | None = None
+        self._keeps = True
 
     def serve(self) -> None:
         """Serve until the connection ends."""
@@ -122,10 +121,10 @@ class Serving:
 
     def _get_ready(self) -> None:
         """Load one thing after another while there is nothing to read, and nobody to wait for."""
-        while self._idle() and (step := next(self._steps, None)):
+        while self._idle() and (prepare := next(self._preparations, None)):
             # What cannot be had is told when it is asked for.
             with contextlib.suppress(Exception):
-                step()
+                prepare()
 
     def _idle(self) -> bool:
         asking = self._run is not None and self._run.observing.collector.pending()
@@ -173,20 +172,17 @@ class Serving:
             self._foreseen, self._data = found, found.project.data
 
     def _load(self, told: Load) -> Loaded:
-        as_foreseen = foresight.decisive(told.variables) == self._variables
+        self._keeps = foresight.same(told.variables, os.environ)
+        if self._keeps and self._run is not None and told.name == self._run.name:
+            return Loaded(self._run.project, str(self._run.folder))
+        # What was begun on wrong grounds is taken back; what was asked stays recorded.
+        self._run = self._foreseen = None
+        self._closing.close()
         os.environ.clear()
         os.environ.update(told.variables)
-        if self._run is not None and as_foreseen and told.name == self._run.name:
-            return Loaded(self._run.project, str(self._run.folder))
-        self._abandon()
         tested = project.load_environment(told.name, os.environ)
         self._project = Project(environment=tested, data=self._load_data())
         return Loaded(self._project, None)
-
-    def _abandon(self) -> None:
-        """Take back what was begun on wrong grounds; what was asked stays recorded."""
-        self._run = self._foreseen = None
-        self._closing.close()
 
     def _begin(self, told: Begin) -> None:
         folder = Path(told.folder)
@@ -213,12 +209,12 @@ class Serving:
 
     def _keep(self) -> None:
         """Keep what was asked for the next time, if this time was another one."""
-        if self._run is None or self._asked is None:
+        if self._run is None or self._asked is None or not self._keeps:
             return
-        begun, probes = self._run, self._asked
-        asked = tuple(probe for probe in probes if not isinstance(probe, JourneyProbe))
-        found = foresight.Foreseen(begun.project, str(begun.folder.parent.parent), asked)
-        if foresight.decisive(os.environ) == self._variables and found != self._foreseen:
+        asked = tuple(probe for probe in self._asked if not isinstance(probe, JourneyProbe))
+        reports = str(self._run.folder.parent.parent)
+        found = foresight.Foreseen(self._run.project, reports, asked)
+        if found != self._foreseen:
             foresight.keep(self._arguments, os.environ, found)
 
     def _tell_seen(self, begun: Run, probe: Probe, done: Future[Observation]) -> None:

@@ -60,7 +60,7 @@ class Judged:
 
 def judge(lab: Mapping[str, str], reports: Path, *arguments: str) -> Judged:
     """Run ``pytest --env local`` on the lab with this environment, and read its result."""
-    command = [sys.executable, "-m", "pytest", "--env", "local", f"--reports={reports}"]
+    command = [sys.executable, "-m", "harness", "test", "--env", "local", f"--reports={reports}"]
     done = subprocess.run(
         [*command, *arguments],
         cwd=ROOT,

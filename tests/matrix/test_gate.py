@@ -48,7 +48,7 @@ def gate(
     """Run the gate as a pipeline's step does; ``said`` is set with the first line it prints."""
     page, lines = folder / "summary.md", []
     with subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--env", "local", "--gate", "--tb=no", "-q",
+        [sys.executable, "-m", "harness", "test", "--env", "local", "--gate", "--tb=no", "-q",
          f"--reports={folder}", *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, **lab, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page),

@@ -31,7 +31,7 @@ def scene(checkout: Path) -> Iterator[Scene]:
 
 
 def suite(scene: Scene, *arguments: str) -> Running:
-    return scene.begin("pytest", "--env", "local", *arguments)
+    return scene.begin("harness", "test", "--env", "local", *arguments)
 
 
 def a_run_under_way(scene: Scene) -> Running:

@@ -39,7 +39,7 @@ def _write(folder: Path, complete: Callable[[Document], Document], item: Any) ->
         item = complete(msgspec.to_builtins(item))
     # Renamed into place: who watches the folder never reads half a result. A full disk costs a
     # result here, and must not cost the check; the run's end tells it.
-    unfinished = folder / f".{name}"
+    unfinished = folder / f".{name}.unfinished"
     with contextlib.suppress(OSError):
         unfinished.write_bytes(msgspec.json.encode(item))
         unfinished.replace(folder / name)
