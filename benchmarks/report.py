@@ -24,8 +24,8 @@ SUITE_LIMITS_S = {
     "make test, healthy": 3.0,
     "make test, incident-2025-08-06": 5.5,
     "make validate FAILURE=ssl-tls": 1.5,
-    "pytest --replay, healthy": 1.0,
-    "pytest --replay, incident-2025-08-06": 1.0,
+    "replay, healthy": 1.0,
+    "replay, incident-2025-08-06": 1.0,
 }
 JOB_LIMITS = {"1 ms": 0.55, "50 ms": 0.16, "never": 0.16}
 

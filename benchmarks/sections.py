@@ -174,10 +174,10 @@ def the_suite(progress: Progress, *, quick: bool) -> dict[str, Any]:
                 progress("suite: make validate")
             kept = Path(place) / "record.jsonl"
             kept.write_bytes(_whole(reports).read_bytes())
-            replay = [suite.PYTEST, "--env=local", f"--replay={kept}", f"--reports={place}/again"]
+            replay = [*suite.TEST, "--env=local", f"--replay={kept}", f"--reports={place}/again"]
             exits = frozenset({0 if scenario == "healthy" else 1})
             judged = Command(replay, ROOT, {}, exits)
-            found[f"pytest --replay, {scenario}"] = _took(judged, times)
+            found[f"replay, {scenario}"] = _took(judged, times)
             progress(f"suite: replay of {scenario}")
     return found
 

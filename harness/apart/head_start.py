@@ -32,7 +32,7 @@ _started: list[Started] = []
 def run(arguments: Sequence[str]) -> NoReturn:
     """Be ``pytest`` with these arguments; its exit code is this process's."""
     gc.set_threshold(ALLOCATIONS)
-    if _asks(arguments):
+    if _tests(arguments):
         _started.append(start(arguments))
     import pytest
 
@@ -51,6 +51,8 @@ def start(arguments: Sequence[str]) -> Started:
     """Start the process, for a run with these arguments; there must be no threads yet."""
     from harness.apart import foresight, messages  # noqa: F401 - both processes need them
 
+    # What is not looked at for garbage is not copied: the processes go on sharing it.
+    gc.freeze()
     here, there = socket.socketpair()
     # Who interrupts a run signals the whole group: what is under way is for the run to end.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -85,6 +87,5 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _asks(arguments: Sequence[str]) -> bool:
-    named = any(each == "--env" or each.startswith("--env=") for each in arguments)
-    return named and not any(each.startswith("--replay") for each in arguments)
+def _tests(arguments: Sequence[str]) -> bool:
+    return any(each == "--env" or each.startswith("--env=") for each in arguments)

@@ -31,12 +31,14 @@ class Load(msgspec.Struct, tag=True):
 class Begin(msgspec.Struct, tag=True):
     """A run begins, with its record in ``folder``; the answer is empty.
 
-    ``allure`` is the folder for what is attached to Allure's results, if there are any.
+    ``allure`` is the folder for what is attached to Allure's results, if there are any. A replay
+    does not ask.
     """
 
     number: int
     folder: str
     allure: str | None
+    asks: bool
     writes: bool
 
 

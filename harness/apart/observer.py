@@ -66,13 +66,15 @@ class Apart(Awaited):
         self._has_begun = loaded.folder is not None
         return loaded
 
-    def begin(self, folder: Path, allure: Path | None, here: Hands, *, writes: bool) -> None:
+    def begin(
+        self, folder: Path, allure: Path | None, here: Hands, *, asks: bool, writes: bool
+    ) -> None:
         """Let a run begin in the environment that was loaded; `start` tells if it cannot.
 
         ``here`` does what the process has not done when it ended before its time.
         """
         attached, self._here = None if allure is None else str(allure), here
-        self._begun = self._request(lambda n: Begin(n, str(folder), attached, writes))
+        self._begun = self._request(lambda n: Begin(n, str(folder), attached, asks, writes))
 
     def _ask(self, fresh: list[Probe]) -> None:
         """Raises UsageError if nothing can be asked."""

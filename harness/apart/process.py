@@ -59,23 +59,32 @@ def serve(connection: socket.socket, arguments: Sequence[str]) -> None:
 
 
 class Run:
-    """A run that has begun: who asks, and where the reports go."""
+    """A run that has begun: who asks, if anybody does, and where the reports go."""
 
-    def __init__(
-        self, tested: Project, folder: Path, closing: contextlib.ExitStack, *, writes: bool
-    ) -> None:
-        """Raises UsageError and OSError."""
+    def __init__(self, tested: Project, folder: Path) -> None:
         self.project, self.folder = tested, folder
         self.redactor = Redactor.from_variables(os.environ)
         self.allure: Path | None = None
-        asking = observing(
-            tested.environment,
-            environment.credentials(os.environ),
-            folder,
-            self.redactor,
-            writes=writes,
+        self._observing: Observing | None = None
+
+    def ask(self, closing: contextlib.ExitStack, *, writes: bool) -> None:
+        """Begin to ask. Raises UsageError and OSError."""
+        tested, credentials = self.project.environment, environment.credentials(os.environ)
+        self._observing = closing.enter_context(
+            observing(tested, credentials, self.folder, self.redactor, writes=writes)
         )
-        self.observing: Observing = closing.enter_context(asking)
+
+    @property
+    def observing(self) -> Observing:
+        """Who asks. Raises UsageError for a replay."""
+        if self._observing is None:
+            raise UsageError("a replay asks nothing")
+        return self._observing
+
+    @property
+    def asking(self) -> bool:
+        """Whether something has not been answered yet."""
+        return self._observing is not None and bool(self._observing.collector.pending())
 
     @property
     def name(self) -> str:
@@ -127,7 +136,7 @@ class Serving:
                 prepare()
 
     def _idle(self) -> bool:
-        asking = self._run is not None and self._run.observing.collector.pending()
+        asking = self._run is not None and self._run.asking
         quiet_s = QUIET_AFTER_S if asking else 0
         return not select.select([self._line.connection], (), (), quiet_s)[0]
 
@@ -167,8 +176,10 @@ class Serving:
                 requirements.check(probe, tested, credentials)
             folder = folders.new(Path(found.reports), tested.name)
             writes = tested.policy.writes
-            self._run = Run(found.project, folder, self._closing, writes=writes)
-            self._run.observing.collector.start(found.probes)
+            begun = Run(found.project, folder)
+            begun.ask(self._closing, writes=writes)
+            begun.observing.collector.start(found.probes)
+            self._run = begun
             self._foreseen, self._data = found, found.project.data
 
     def _load(self, told: Load) -> Loaded:
@@ -189,7 +200,10 @@ class Serving:
         if self._run is None or self._run.folder != folder:
             if self._project is None:
                 raise UsageError("no environment has been loaded")
-            self._run = Run(self._project, folder, self._closing, writes=told.writes)
+            begun = Run(self._project, folder)
+            if told.asks:
+                begun.ask(self._closing, writes=told.writes)
+            self._run = begun
         self._run.allure = Path(told.allure) if told.allure else None
 
     @property

@@ -13,7 +13,6 @@ from harness.apart import head_start
 from harness.environment import Credentials
 from harness.errors import BrokenApart
 from harness.observer import Observer
-from harness.plugin import broker
 from harness.project import Project
 from harness.redaction import Redactor
 from harness.replay import Replay
@@ -45,7 +44,7 @@ class Beginning(NamedTuple):
 
 def ahead(config: pytest.Config, closing: contextlib.ExitStack) -> Apart | None:
     """Return the process that was started ahead, if this run can use it."""
-    if config.getoption("--replay") or (started := head_start.take()) is None:
+    if hasattr(config, "workerinput") or (started := head_start.take()) is None:
         return None
     from harness.apart.observer import Apart
 
@@ -76,12 +75,18 @@ def workers(
     """Return who works for this run. Raises UsageError."""
     here = HandsHere(begun.project, begun.folder, begun.redactor, begun.allure)
     if broker_at:
+        from harness.plugin import broker
+
         return Workers(broker.RemoteObserver(broker_at), here)
-    if replayed := config.getoption("--replay"):
-        return Workers(Replay(replayed), here)
+    replayed = config.getoption("--replay")
+    hands: Hands = here
     if apart and not apart.ended:
-        apart.begin(begun.folder, begun.allure, here, writes=begun.writes)
-        return Workers(apart, apart, apart if begun.project.environment.aws else None)
+        apart.begin(begun.folder, begun.allure, here, asks=not replayed, writes=begun.writes)
+        hands = apart
+    if replayed:
+        return Workers(Replay(replayed), hands)
+    if apart and not apart.ended:
+        return Workers(apart, hands, apart if begun.project.environment.aws else None)
     # A replay does without all that asks: it takes a tenth of its time to import.
     from harness.observing import observing
 

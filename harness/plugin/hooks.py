@@ -19,7 +19,6 @@ from harness.expect import CannotJudge
 from harness.observation import FailureKind
 from harness.plugin import (
     begin,
-    broker,
     gate,
     hand_off,
     interruption,
@@ -142,6 +141,8 @@ def pytest_configure_node(node: Any) -> None:
     if (started := node.config.stash.get(RUN, None)) is None:
         return
     if (address := node.config.stash.get(BROKER, None)) is None:
+        from harness.plugin import broker
+
         address = started.closing.enter_context(broker.serving(started.observer))
         node.config.stash[BROKER] = address
     node.workerinput[WORKER_INPUT] = {"folder": str(started.folder), "broker": address}

@@ -73,11 +73,11 @@ def test_the_memory_that_a_command_takes_is_seen(tmp_path: Path) -> None:
 def test_the_document_says_what_was_aimed_at_and_what_was_met(tmp_path: Path) -> None:
     measured = json.loads((report.FOLDER / report.JSON).read_text())
     measured["suite"]["make test, healthy"]["wall_s"]["median"] = 2.0
-    measured["suite"]["pytest --replay, healthy"]["wall_s"]["median"] = 9.0
+    measured["suite"]["replay, healthy"]["wall_s"]["median"] = 9.0
     report.write(tmp_path, measured)
     text = (tmp_path / report.MARKDOWN).read_text()
     assert "| `make test, healthy`, seconds | 3 | 2.00 | met |" in text
-    assert "| `pytest --replay, healthy`, seconds | 1 | 9.00 | **not met** |" in text
+    assert "| `replay, healthy`, seconds | 1 | 9.00 | **not met** |" in text
     # A blank line within a table would end it.
     assert not re.search(r"\|\n\n\| ---", text)
 

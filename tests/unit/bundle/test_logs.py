@@ -35,11 +35,13 @@ def access(
     body: bytes, key: str = "AWSLogs/x_app.registry.ab_1.log.gz", **more: Any
 ) -> dict[str, Any]:
     listed = {"Contents": [{"Key": key, "LastModified": time.time()}]}
+    # Soon after midnight, yesterday's folder is looked into as well.
+    today = time.strftime("/%Y/%m/%d", time.gmtime())
     return {
         "elbv2.describe_load_balancer_attributes": attributes(
             access_logs__s3__enabled="true", access_logs__s3__bucket="logs"
         ),
-        "s3.list_objects_v2": lambda **asked: listed if "/20" in asked["Prefix"] else {},
+        "s3.list_objects_v2": lambda **asked: listed if today in asked["Prefix"] else {},
         "s3.get_object": {"Body": body},
         **more,
     }

@@ -56,6 +56,22 @@ def test_it_judges_and_reports_as_pytest_does(
     assert "reproduced" in (folder / "handoff.md").read_text()
 
 
+def test_a_replay_asks_nothing_and_says_the_same(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, _ = serve(project, monkeypatch, b'{"status":"unhealthy"}')
+    ahead(project, *HEALTH)
+    serving.__exit__(None, None, None)
+    first = run_json(project)
+    record = (project.path / "reports" / "dev" / "latest").resolve()
+    again = ahead(project, *HEALTH, f"--replay={record}")
+    assert again.ret == 1
+    assert run_json(project)["replayed"]
+    assert run_json(project)["verdicts"] == first["verdicts"]
+    document = (project.path / "reports" / "dev" / "latest" / "handoff.md").read_text()
+    assert "reproduced" in document
+
+
 def test_under_xdist_each_question_is_still_asked_once(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
