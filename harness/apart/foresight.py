@@ -23,7 +23,7 @@ from harness.redaction import SECRET_VARIABLES, Redactor
 from harness.specs import AnyProbe
 
 FOLDER = Path("reports") / ".foreseen"
-MOST_KEPT = 50
+MOST_KEPT = 20
 # With other options than these it is open which checks are run (--lf), something comes before
 # asking (--gate), or the run writes.
 STEADY = re.compile(

@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import gc
 import os
+import runpy
 import signal
 import socket
 import sys
@@ -34,12 +35,16 @@ def run(arguments: Sequence[str]) -> NoReturn:
     gc.set_threshold(ALLOCATIONS)
     if _tests(arguments):
         _started.append(start(arguments))
-    import pytest
-
     from harness.plugin import companions
 
     companions.load(arguments)
-    leave(int(pytest.main(list(arguments))))
+    # As `python -m pytest` does, so that its messages name a command that there is.
+    sys.argv[1:] = arguments
+    try:
+        runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        leave(int(ended.code or 0))
+    leave(0)
 
 
 def take() -> Started | None:
