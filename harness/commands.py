@@ -15,11 +15,11 @@ from harness.aws.client import Clients
 from harness.bundle.source import Source
 from harness.errors import Missing, UsageError
 from harness.probes.stage import StageError
+from harness.project import ROOT, load_environment
 from harness.redaction import Redactor
 from harness.reports import compare, history
 from harness.reports.allure import command as report
 
-ROOT = Path(__file__).parent.parent
 MOST_HOURS = 30 * 24
 
 
@@ -80,7 +80,7 @@ def _compare(given: argparse.Namespace) -> int:
 def _bundle(given: argparse.Namespace) -> int:
     from harness import bundle
 
-    tested = environment.load(given.env, ROOT / "environments", os.environ)
+    tested = load_environment(given.env)
     if tested.aws is None:
         raise UsageError(f"environment {tested.name} has no aws section: there is nothing to ask")
     credentials.need()
@@ -137,7 +137,7 @@ def _init(given: argparse.Namespace) -> int:
 def _cleanup(given: argparse.Namespace) -> int:
     from harness import cleanup
 
-    tested = environment.load(given.env, ROOT / "environments", os.environ)
+    tested = load_environment(given.env)
     secret = environment.credentials(os.environ)
     secret.need_api_key()
     folder = given.reports / tested.name / time.strftime("cleanup-%Y%m%dT%H%M%SZ", time.gmtime())

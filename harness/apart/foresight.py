@@ -46,25 +46,31 @@ class Foreseen(msgspec.Struct, frozen=True):
     probes: tuple[AnyProbe, ...]
 
 
-def recall(arguments: Sequence[str], variables: Mapping[str, str]) -> Foreseen | None:
-    """Return what this command asks in this state, if that is known."""
-    if not _steady(arguments, variables):
-        return None
+def place_for(arguments: Sequence[str], variables: Mapping[str, str]) -> Path | None:
+    """Return where is kept what this command asks in this state; None if it may ask otherwise.
+
+    To be called when a run begins: what is changed while it is under way is another state.
+    """
+    with contextlib.suppress(OSError):  # a file that went meanwhile
+        if _steady(arguments, variables):
+            return FOLDER / _name(arguments, variables)
+    return None
+
+
+def recall(path: Path) -> Foreseen | None:
+    """Return what is kept there, if there is anything."""
     try:
-        kept = (FOLDER / _name(arguments, variables)).read_bytes()
-        return msgspec.json.decode(kept, type=Foreseen)
+        return msgspec.json.decode(path.read_bytes(), type=Foreseen)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def keep(arguments: Sequence[str], variables: Mapping[str, str], found: Foreseen) -> None:
-    """Keep what this command asks in this state; what cannot be kept is not missed."""
-    secretive = Redactor.from_variables(variables).clean(found) != found
-    if secretive or not _steady(arguments, variables):
+def keep(path: Path, found: Foreseen, redactor: Redactor) -> None:
+    """Keep what a run asked, unless that has a secret; what cannot be kept is not missed."""
+    if redactor.clean(found) != found:
         return
     with contextlib.suppress(OSError):
         FOLDER.mkdir(parents=True, exist_ok=True)
-        path = FOLDER / _name(arguments, variables)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         temporary.write_bytes(msgspec.json.encode(found))
         temporary.replace(path)

@@ -109,7 +109,8 @@ class Serving:
     """Does what it is told, until there is nobody to tell it anything."""
 
     def __init__(self, line: Line, arguments: Sequence[str]) -> None:
-        self._line, self._arguments = line, arguments
+        self._line = line
+        self._kept_at = foresight.place_for(arguments, os.environ)
         self._preparations = self._ahead()
         self._closing = contextlib.ExitStack()
         self._data: project.Data | None = None
@@ -168,7 +169,7 @@ class Serving:
     def _foresee(self) -> None:
         """Begin the run if it is known what it will ask, and nothing that it needs is missing."""
         with contextlib.suppress(UsageError, Missing, OSError):
-            if (found := foresight.recall(self._arguments, os.environ)) is None:
+            if self._kept_at is None or (found := foresight.recall(self._kept_at)) is None:
                 return
             credentials = environment.credentials(os.environ)
             tested = found.project.environment
@@ -223,13 +224,13 @@ class Serving:
 
     def _keep(self) -> None:
         """Keep what was asked for the next time, if this time was another one."""
-        if self._run is None or self._asked is None or not self._keeps:
+        if self._run is None or self._asked is None or self._kept_at is None or not self._keeps:
             return
         asked = tuple(probe for probe in self._asked if not isinstance(probe, JourneyProbe))
         reports = str(self._run.folder.parent.parent)
         found = foresight.Foreseen(self._run.project, reports, asked)
         if found != self._foreseen:
-            foresight.keep(self._arguments, os.environ, found)
+            foresight.keep(self._kept_at, found, self._run.redactor)
 
     def _tell_seen(self, begun: Run, probe: Probe, done: Future[Observation]) -> None:
         self._tell(begun.seen(probe, done))

@@ -67,7 +67,6 @@ class HandsHere:
         """``folder`` is the run's, ``allure`` the one for Allure's results."""
         self._project, self._folder = project, folder
         self._redactor, self._allure = redactor, allure
-        self._steps: dict[str, Step] = {}
 
     def get_ready(self) -> None:
         """See `Hands`."""
@@ -79,10 +78,7 @@ class HandsHere:
         """See `Hands`."""
         from harness.reports.allure import steps
 
-        if observation.probe not in self._steps:
-            made = steps.step(self._project.environment, self._allure, observation)
-            self._steps[observation.probe] = made
-        return self._steps[observation.probe]
+        return steps.step(self._project.environment, self._allure, observation)
 
     def write_hand_off(self, judged: Judged) -> Callable[[], None]:
         """See `Hands`."""

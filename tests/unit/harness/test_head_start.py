@@ -134,7 +134,8 @@ def test_what_has_changed_is_not_foreseen(
             arguments += ["--lf"]
         case _:
             monkeypatch.delenv("HOKUSAI_API_KEY")
-    found = foresight.recall([*COMMAND[4:], *arguments], os.environ)
+    place = foresight.place_for([*COMMAND[4:], *arguments], os.environ)
+    found = foresight.recall(place) if place else None
     result = ahead(project, *arguments)
     serving.__exit__(None, None, None)
     assert found is None
