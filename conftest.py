@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from harness.apart import head_start
 from harness.plugin import companions
 
 DEFAULT_SCENARIO = "healthy"
@@ -15,7 +16,9 @@ DEFAULT_SCENARIO = "healthy"
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Register the suite's plugins, and add the lab's option."""
     companions.register(pluginmanager, parser)
-    pluginmanager.import_plugin("pytester")
+    if not head_start.is_under_way():
+        # The project's own tests need it; a run of the checks has no use for what it loads.
+        pluginmanager.import_plugin("pytester")
     group = parser.getgroup("hokusai")
     group.addoption(
         "--scenario",

@@ -47,6 +47,11 @@ def run(arguments: Sequence[str]) -> NoReturn:
     leave(0)
 
 
+def is_under_way() -> bool:
+    """Whether a process has been started ahead, and no run has taken it yet."""
+    return bool(_started)
+
+
 def take() -> Started | None:
     """Return the process that has been started ahead, once: it serves one run."""
     return _started.pop() if _started else None

@@ -44,7 +44,7 @@ from harness.reports import folders
 from harness.specs import JourneyProbe, Probe
 
 # What most runs need; loaded while there is nothing to do.
-LOADED_EARLY = ("cryptography.x509", "psycopg2")
+LOADED_EARLY = ("psycopg2",)
 # By then what is asked at once has been sent, and what answers soon has answered.
 QUIET_AFTER_S = 0.2
 SWITCH_EVERY_S = 0.0005
