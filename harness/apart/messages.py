@@ -14,8 +14,9 @@ import msgspec
 
 from harness.observation import AnyObservation, Failure
 from harness.project import Project
-from harness.reports.hands import Judged, Step
+from harness.reports.hands import Document, Judged
 from harness.specs import AnyProbe
+from harness.verdicts import CheckResult
 
 READ_SIZE = 1 << 18
 
@@ -31,8 +32,7 @@ class Load(msgspec.Struct, tag=True):
 class Begin(msgspec.Struct, tag=True):
     """A run begins, with its record in ``folder``; the answer is empty.
 
-    ``allure`` is the folder for what is attached to Allure's results, if there are any. A replay
-    does not ask.
+    ``allure`` is the folder for Allure's results, if there are any. A replay does not ask.
     """
 
     number: int
@@ -74,21 +74,28 @@ class Read(msgspec.Struct, tag=True):
     parameters: dict[str, Any]
 
 
-class WriteHandOff(msgspec.Struct, tag=True):
-    """Write the hand-off into the run's folder; the answer is empty."""
+class Show(msgspec.Struct, tag=True):
+    """Write this result of Allure's. ``observed`` is what it saw that has not been seen here."""
+
+    result: Document
+    check: CheckResult | None
+    observed: list[AnyObservation]
+
+
+class Conclude(msgspec.Struct, tag=True):
+    """Write what a run came to; the answer is empty."""
 
     number: int
     judged: Judged
 
 
-Told = Load | Begin | Start | Again | Read | WriteHandOff
+Told = Load | Begin | Start | Again | Read | Show | Conclude
 
 
 class Seen(msgspec.Struct, tag=True):
-    """What a probe saw, and what Allure shows of it."""
+    """What a probe saw."""
 
     observation: AnyObservation
-    step: Step | None = None
 
 
 class Answer(msgspec.Struct, tag=True, omit_defaults=True):

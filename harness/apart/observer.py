@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -20,23 +20,25 @@ from harness.apart.messages import (
     Again,
     Answer,
     Begin,
+    Conclude,
     Heard,
     Line,
     Load,
     Loaded,
     Read,
     Seen,
+    Show,
     Start,
     Told,
-    WriteHandOff,
 )
 from harness.awaited import Awaited
 from harness.errors import BrokenApart, UsageError
 from harness.observation import AnyObservation, Failure, FailureKind, Observation
 from harness.probes.blank import unasked
 from harness.probes.stage import StageError
-from harness.reports.hands import Hands, Judged, Step
+from harness.reports.hands import Document, Hands, Judged
 from harness.specs import Probe
+from harness.verdicts import CheckResult
 
 ENDED = "the process that asks the probes has ended"
 # A journey that was broken off removes what it made, each step within the probes' deadline.
@@ -53,7 +55,7 @@ class Apart(Awaited):
         self._numbers = itertools.count(1)
         self._answers: dict[int, Future[Answer]] = {}
         self._begun: Future[Answer] = Future()
-        self._steps: dict[str, Step] = {}
+        self._shown: set[str] = set()
         self._here: Hands = self
         self._has_begun, self.ended = False, False
         self._receiving = threading.Thread(target=self._receive, name="apart", daemon=True)
@@ -101,15 +103,24 @@ class Apart(Awaited):
     def get_ready(self) -> None:
         """See `Hands`: the other process gets ready by itself."""
 
-    def step(self, observation: Observation) -> Step:
-        """See `Hands`."""
-        return self._steps.get(observation.probe) or self._here.step(observation)
-
-    def write_hand_off(self, judged: Judged) -> Callable[[], None]:
+    def show(
+        self, result: Document, check: CheckResult | None, observed: Sequence[Observation]
+    ) -> None:
         """See `Hands`."""
         if self.ended:
-            return self._here.write_hand_off(judged)
-        written = self._request(lambda number: WriteHandOff(number, judged))
+            return self._here.show(result, check, observed)
+        fresh = [each for each in observed if each.probe not in self._shown]
+        self._shown |= {each.probe for each in fresh}
+        # What it has seen itself is not told to it.
+        told = [each for each in fresh if each.probe not in self._futures]
+        self._send(Show(result, check, told))  # type: ignore[arg-type]
+        return None
+
+    def conclude(self, judged: Judged) -> Callable[[], None]:
+        """See `Hands`."""
+        if self.ended:
+            return self._here.conclude(judged)
+        written = self._request(lambda number: Conclude(number, judged))
 
         def wait() -> None:
             _value(written)
@@ -160,8 +171,6 @@ class Apart(Awaited):
                 waiting = self._answers.pop(heard.number)
             waiting.set_result(heard)
             return
-        if heard.step is not None:
-            self._steps[heard.observation.probe] = heard.step
         self._futures[heard.observation.probe].set_result(heard.observation)
         self._tell()
 

@@ -18,29 +18,31 @@ from typing import Any
 
 import msgspec
 
-from harness import environment, project, requirements
+from harness import env_file, environment, project, requirements
 from harness.apart import foresight
 from harness.apart.messages import (
     Again,
     Answer,
     Begin,
+    Conclude,
     Line,
     Load,
     Loaded,
     Read,
     Seen,
+    Show,
     Start,
     Told,
-    WriteHandOff,
 )
 from harness.errors import Missing, UsageError, place
 from harness.observation import Failure, FailureKind, Observation
 from harness.observing import Observing, observing
 from harness.probes.blank import unasked
 from harness.probes.stage import StageError
-from harness.project import Project
+from harness.project import ROOT, Project
 from harness.redaction import Redactor
 from harness.reports import folders
+from harness.reports.hands import HandsHere, Judged
 from harness.specs import JourneyProbe, Probe
 
 # What most runs need; loaded while there is nothing to do.
@@ -54,6 +56,9 @@ def serve(connection: socket.socket, arguments: Sequence[str]) -> None:
     """Serve the process at the other end, pytest with these arguments, until it ends."""
     # Messages are not to queue behind the probes: somebody waits for each.
     sys.setswitchinterval(SWITCH_EVERY_S)
+    if Path.cwd() == ROOT:
+        with contextlib.suppress(UsageError):  # pytest's process tells
+            env_file.load(ROOT)
     with connection:
         Serving(Line(connection), arguments).serve()
 
@@ -64,8 +69,10 @@ class Run:
     def __init__(self, tested: Project, folder: Path) -> None:
         self.project, self.folder = tested, folder
         self.redactor = Redactor.from_variables(os.environ)
-        self.allure: Path | None = None
+        self.hands = HandsHere(tested, folder, self.redactor, None)
+        self._observed: dict[str, Observation] = {}
         self._observing: Observing | None = None
+        self._defect: Exception | None = None
 
     def ask(self, closing: contextlib.ExitStack, *, writes: bool) -> None:
         """Begin to ask. Raises UsageError and OSError."""
@@ -73,6 +80,10 @@ class Run:
         self._observing = closing.enter_context(
             observing(tested, credentials, self.folder, self.redactor, writes=writes)
         )
+
+    def write_to(self, allure: Path | None) -> None:
+        """Let Allure's results be written there."""
+        self.hands = HandsHere(self.project, self.folder, self.redactor, allure)
 
     @property
     def observing(self) -> Observing:
@@ -92,17 +103,30 @@ class Run:
         return self.project.environment.name
 
     def seen(self, probe: Probe, done: Future[Observation]) -> Seen:
-        """Return what a probe saw, with its file for Allure written."""
+        """Return what a probe saw."""
         if (error := done.exception()) is not None:
             message = f"what was seen cannot be kept: {place(error)}"
             failure = Failure(kind=FailureKind.INTERNAL_ERROR, message=message)
             return Seen(unasked(probe, failure))  # type: ignore[arg-type]
         observation: Any = done.result()
-        if self.allure is None:
-            return Seen(observation)
-        from harness.reports.allure import steps
+        self._observed[probe.key] = observation
+        return Seen(observation)
 
-        return Seen(observation, steps.step(self.project.environment, self.allure, observation))
+    def show(self, told: Show) -> None:
+        """Write a result of Allure's; a defect is told at the run's end, and costs only this."""
+        self._observed |= {each.probe: each for each in told.observed}
+        keys = told.check.probes if told.check else ()
+        try:
+            seen = [self._observed[key] for key in keys if key in self._observed]
+            self.hands.show(told.result, told.check, seen)
+        except Exception as error:
+            self._defect = error
+
+    def conclude(self, judged: Judged) -> None:
+        """Write what the run came to. Raises what went wrong, now or before."""
+        self.hands.conclude(judged)()
+        if self._defect is not None:
+            raise self._defect
 
 
 class Serving:
@@ -159,8 +183,10 @@ class Serving:
                 self._aside(message.number, lambda: self._again(message))
             case Read():
                 self._aside(message.number, lambda: self._read(message))
-            case WriteHandOff():
-                self._answer(message.number, lambda: self._write(message))
+            case Show():
+                self._begun.show(message)
+            case Conclude():
+                self._answer(message.number, lambda: self._begun.conclude(message.judged))
 
     def _load_data(self) -> project.Data:
         self._data = self._data or project.load_data()
@@ -205,7 +231,7 @@ class Serving:
             if told.asks:
                 begun.ask(self._closing, writes=told.writes)
             self._run = begun
-        self._run.allure = Path(told.allure) if told.allure else None
+        self._run.write_to(Path(told.allure) if told.allure else None)
 
     @property
     def _begun(self) -> Run:
@@ -242,12 +268,6 @@ class Serving:
         if (clients := self._begun.observing.clients) is None:
             raise UsageError("the environment has no aws section")
         return clients.read(asked.service, asked.operation, **asked.parameters)
-
-    def _write(self, asked: WriteHandOff) -> None:
-        from harness.reports import handoff
-
-        begun = self._begun
-        handoff.conclude(begun.folder, asked.judged, begun.project, begun.redactor)
 
     def _aside(self, number: int, work: Callable[[], Any]) -> None:
         """Do what takes its time in a thread: there may be more to do meanwhile."""

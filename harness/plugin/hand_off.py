@@ -33,7 +33,7 @@ def write(config: pytest.Config, started: Run, results: Results, facts: RunFacts
     """
     with _told(config):
         judged = _judged(config, started, results, facts)
-        config.stash[WRITTEN] = started.hands.write_hand_off(judged)
+        config.stash[WRITTEN] = started.hands.conclude(judged)
 
 
 def settle(config: pytest.Config) -> None:

@@ -38,11 +38,9 @@ from harness.plugin.results import RESULT, RESULTS, NotRun, Results
 from harness.plugin.run import RUN, Blocked, Run
 from harness.project import known_environments
 from harness.redaction import Redactor
-from harness.reports import deployment, folders, run_json
-from harness.reports.allure import conclude
+from harness.reports import deployment, folders, run_json, table
 from harness.verdicts import CheckResult, Status
 
-ALLURE = "hokusai-allure"
 WORKER_INPUT = "hokusai"
 BROKER = pytest.StashKey[str]()
 
@@ -109,7 +107,7 @@ def _configure(config: pytest.Config, name: str) -> None:
         # Allure takes a while to load: a run that leaves it out does without.
         from harness.plugin.allure_report import AllureReport
 
-        config.pluginmanager.register(AllureReport(config, begun.allure), ALLURE)
+        config.pluginmanager.register(AllureReport(config), "hokusai-allure")
     config.pluginmanager.register(redacting.Redacting(redactor), "hokusai-redacting")
     # Filters are the whole process's, and probes run beside the checks: a warning of a library
     # that a probe is just importing must not be taken for an answer of the platform.
@@ -245,7 +243,7 @@ def pytest_runtest_makereport(
     decided = call.when == "call" or (call.when == "setup" and not report.passed)
     if decided and outcome.role(item):
         judged = outcome.result(item, call, started.catalogue, started.graph)
-        item.config.stash[outcome.JUDGED] = judged
+        item.stash[outcome.JUDGED] = judged
         vars(report)[RESULT] = msgspec.to_builtins(started.redactor.clean(judged))
     return report
 
@@ -295,16 +293,8 @@ def _finish(session: pytest.Session) -> None:
     hand_off.write(config, started, results, facts)
     publish.publish(config, started, results)
     folders.link_latest(started.folder)
-    told = conclude.Conclusion(
-        environment=started.environment,
-        facts=facts,
-        catalogue=started.catalogue,
-        checks=results.checks,
-        judgements=judgements,
-        diagnosis=diagnosis,
-    )
-    if allure := config.pluginmanager.get_plugin(ALLURE):
-        allure.conclude(told)
+    # While the other process writes.
+    table.get_ready()
     hand_off.settle(config)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from harness.plugin.run import RUN
+from harness.reports import table
 
 STEPS = pytest.StashKey[Iterator[Callable[[], object]]]()
 
@@ -16,13 +16,9 @@ STEPS = pytest.StashKey[Iterator[Callable[[], object]]]()
 def step(config: pytest.Config) -> Callable[[], object] | None:
     """Return what is to be got ready next: each step is short, and given once in a run."""
     if STEPS not in config.stash:
-        config.stash[STEPS] = iter((_tables, config.stash[RUN].hands.get_ready, _sources))
+        config.stash[STEPS] = iter((table.get_ready, config.stash[RUN].hands.get_ready, _sources))
     steps = config.stash[STEPS]
     return next(steps, None)
-
-
-def _tables() -> None:
-    importlib.import_module("tabulate")
 
 
 def _sources() -> None:

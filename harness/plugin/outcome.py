@@ -18,7 +18,7 @@ from harness.plugin.run import RUN, Blocked
 from harness.signatures import Sighting, sightings
 from harness.verdicts import CheckResult, Status
 
-# The check that was judged last.
+# How a check was judged.
 JUDGED = pytest.StashKey[CheckResult]()
 SEVERITIES: tuple[Severity, ...] = ("p0", "p1", "p2", "p3")
 ROLES: tuple[Literal["symptom", "cause"], ...] = ("symptom", "cause")

@@ -17,7 +17,7 @@ from harness.plugin import hand_off
 from harness.plugin.results import Results
 from harness.plugin.run import Run
 from harness.reports import causes, table
-from harness.reports.allure.conclude import HAND_OFF
+from harness.reports.allure.document import HAND_OFF
 from harness.specs import Probe
 from harness.verdicts import Judgement, Status, Verdict
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -17,6 +17,12 @@ from harness.project import Project
 from harness.redaction import Redactor
 from harness.reports.run_json import RunFacts
 from harness.verdicts import CheckResult, Judgement
+
+if TYPE_CHECKING:
+    from harness.reports.allure.results import Results
+
+# A result of Allure's, as JSON has it.
+Document = dict[str, Any]
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,25 +43,22 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     answer: str = ""
 
 
-class Step(msgspec.Struct, frozen=True):
-    """What Allure shows of an observation: a headline, and the file with the exchange."""
-
-    headline: str
-    kind: str
-    file: str
-
-
 class Hands(Protocol):
     """Writes what is not for judging."""
 
     def get_ready(self) -> None:
         """Load what takes long, if that is done by this process; otherwise the first use does."""
 
-    def step(self, observation: Observation) -> Step:
-        """Return what Allure shows of ``observation``; its file is in Allure's folder."""
+    def show(
+        self, result: Document, check: CheckResult | None, observed: Sequence[Observation]
+    ) -> None:
+        """Write Allure's result of a test: of which check it is, if of any, and what that saw."""
 
-    def write_hand_off(self, judged: Judged) -> Callable[[], None]:
-        """Have the hand-off written; what is returned waits for it, and raises what went wrong."""
+    def conclude(self, judged: Judged) -> Callable[[], None]:
+        """Have the hand-off written, and what Allure is told last.
+
+        What is returned waits for that, and raises what went wrong.
+        """
 
 
 class HandsHere:
@@ -67,6 +70,7 @@ class HandsHere:
         """``folder`` is the run's, ``allure`` the one for Allure's results."""
         self._project, self._folder = project, folder
         self._redactor, self._allure = redactor, allure
+        self._results: Results | None = None
 
     def get_ready(self) -> None:
         """See `Hands`."""
@@ -74,15 +78,27 @@ class HandsHere:
 
         rendering.get_ready()
 
-    def step(self, observation: Observation) -> Step:
+    def show(
+        self, result: Document, check: CheckResult | None, observed: Sequence[Observation]
+    ) -> None:
         """See `Hands`."""
-        from harness.reports.allure import steps
+        if (results := self._of_allure()) is not None:
+            results.add(result, check, observed)
 
-        return steps.step(self._project.environment, self._allure, observation)
-
-    def write_hand_off(self, judged: Judged) -> Callable[[], None]:
+    def conclude(self, judged: Judged) -> Callable[[], None]:
         """See `Hands`."""
         from harness.reports import handoff
 
-        handoff.conclude(self._folder, judged, self._project, self._redactor)
+        try:
+            handoff.conclude(self._folder, judged, self._project, self._redactor)
+        finally:
+            if (results := self._of_allure()) is not None:
+                results.conclude(judged)
         return lambda: None
+
+    def _of_allure(self) -> Results | None:
+        if self._results is None and self._allure is not None:
+            from harness.reports.allure.results import Results
+
+            self._results = Results(self._allure, self._project, self._redactor)
+        return self._results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import textwrap
 from collections.abc import Sequence
 
@@ -18,6 +19,11 @@ BOLD = "1"
 HEADERS = ("verdict", "", "documented failure, and what was seen", "checks")
 # Between the columns, and of the columns beside the one that is as wide as there is room.
 BESIDE = 3 * 2 + len("reproduced") + len("p0") + len("99 not run")
+
+
+def get_ready() -> None:
+    """Load what takes long; otherwise the first table does."""
+    importlib.import_module("tabulate")
 
 
 def verdicts(judgements: Sequence[Judgement], width: int, colour: bool) -> str:

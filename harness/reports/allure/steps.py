@@ -10,18 +10,30 @@ from harness.environment import Environment
 from harness.observation import AwsObservation, Observation
 from harness.reports import exchange
 from harness.reports.handoff import pasting
-from harness.reports.hands import Step
+from harness.reports.hands import Document
 from harness.signatures import evidence
 
 
-def step(tested: Environment, folder: Path | None, observation: Observation) -> Step:
-    """Return the step, and write its file into ``folder``, if there is one."""
+def step(tested: Environment, folder: Path, observation: Observation) -> Document:
+    """Return the step, which takes what its probe took, and write its file into ``folder``."""
     text = exchange.as_text(observation)
     if (command := exchange.command(observation)) is not None:
         pasted = pasting.pasted(command, observation.vantage, tested)
         text += f"\nto ask the same again, in a shell:\n\n{_with_shell(tested, pasted)}"
+    began = round(observation.started * 1000)
     # One file, not two: where many are asked, files take most of a run's time.
-    return Step(_headline(observation), exchange.kind(observation), _written(folder, text))
+    attached = {
+        "name": exchange.kind(observation),
+        "source": _written(folder, text),
+        "type": "text/plain",
+    }
+    return {
+        "name": _headline(observation),
+        "status": "passed",
+        "start": began,
+        "stop": began + round(observation.duration_ms),
+        "attachments": [attached],
+    }
 
 
 def _headline(observation: Observation) -> str:
@@ -33,11 +45,9 @@ def _with_shell(tested: Environment, command: str) -> str:
     return "\n".join([*pasting.shell(tested, [command]), command]) + "\n"
 
 
-def _written(folder: Path | None, text: str) -> str:
+def _written(folder: Path, text: str) -> str:
     name = f"{hashlib.sha256(text.encode()).hexdigest()[:32]}-attachment.txt"
-    # A full disk must not fail a check. Not by Allure's own logger, which renames what it has
-    # written: a result that names this file is written after it.
+    # A full disk must not fail a check. A result that names this file is written after it.
     with contextlib.suppress(OSError):
-        if folder is not None:
-            (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
     return name

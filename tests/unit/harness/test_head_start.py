@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -14,12 +15,32 @@ import pytest
 
 from harness.apart import foresight
 from tests.unit.harness import servers
-from tests.unit.harness.test_plugin import KEY, project, run_json, serve
+from tests.unit.harness.test_plugin import CHECKS, KEY, ROOT, project, run_json, serve
 
 __all__ = ["project"]
 
 COMMAND = (sys.executable, "-m", "harness", "test", "--env", "dev")
 HEALTH = ("test_checks.py", "-k", "health")
+# The question is to be there while nothing has been collected.
+WAITS = """
+import os, pathlib, time
+def pytest_collection(session):
+    deadline = time.monotonic() + 10
+    while os.environ.get("FORESEEN") and not pathlib.Path("asked").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+"""
+
+
+def touching(asked: Path) -> Callable[[socket.socket], None]:
+    """A server that is healthy, and leaves a file when it has been asked."""
+
+    def answer(connection: socket.socket) -> None:
+        servers.request_head(connection)
+        asked.touch()
+        connection.sendall(servers.http_answer("200 OK", b'{"status":"healthy"}'))
+
+    return answer
 
 
 def ahead(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
@@ -85,23 +106,8 @@ def test_under_xdist_each_question_is_still_asked_once(
 def test_the_second_time_it_asks_before_the_checks_are_collected(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits = """
-import os, pathlib, time
-def pytest_collection(session):
-    # The question is to be there while nothing has been collected.
-    deadline = time.monotonic() + 10
-    while os.environ.get("FORESEEN") and not pathlib.Path("asked").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-"""
-    project.makeconftest(waits)
-
-    def answer(connection: socket.socket) -> None:
-        servers.request_head(connection)
-        (project.path / "asked").touch()
-        connection.sendall(servers.http_answer("200 OK", b'{"status":"healthy"}'))
-
-    with servers.serving(answer) as port:
+    project.makeconftest(WAITS)
+    with servers.serving(touching(project.path / "asked")) as port:
         monkeypatch.setenv("HOKUSAI_REGISTRY_URL", f"http://127.0.0.1:{port}")
         assert ahead(project, *HEALTH).ret == 0
         assert len(kept(project)) == 1
@@ -113,6 +119,25 @@ def pytest_collection(session):
     assert len((folder / "observations.jsonl").read_text().splitlines()) == 1
     assert len((folder / "audit.jsonl").read_text().splitlines()) == 1
     assert len(list((project.path / "reports" / "dev").glob("2*"))) == 2
+
+
+def test_variables_of_an_env_file_are_known_in_time(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("HOKUSAI_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    for name in ("harness", "failures", "causes", "environments", "pytest.ini"):
+        (pytester.path / name).symlink_to(ROOT / name)
+    pytester.makeconftest((ROOT / "conftest.py").read_text() + WAITS)
+    checks = pytester.mkdir("tests") / "acceptance"
+    checks.mkdir()
+    (checks / "test_checks.py").write_text(CHECKS)
+    with servers.serving(touching(pytester.path / "asked")) as port:
+        (pytester.path / ".env").write_text(f"HOKUSAI_REGISTRY_URL=http://127.0.0.1:{port}\n")
+        assert ahead(pytester, "-k", "health").ret == 0
+        (pytester.path / "asked").unlink()
+        monkeypatch.setenv("FORESEEN", "yes")
+        assert ahead(pytester, "-k", "health").ret == 0
 
 
 @pytest.mark.parametrize("change", ["a check", "a setting", "an option", "the key is gone"])

@@ -20,50 +20,72 @@ from harness.observation import (
     TlsObservation,
     VariablesObservation,
 )
+from harness.project import Data, Project
 from harness.redaction import Redactor
 from harness.reports import exchange
 from harness.reports.allure import conclude
+from harness.reports.allure.document import FIRST
+from harness.reports.allure.results import Results
+from harness.reports.hands import Judged
 from harness.verdicts import CheckResult
-from tests.unit.reports.handoff_sources import CHECKS, GRAPH, sources
+from tests.unit.reports.handoff_sources import CHECKS, GRAPH, LAYOUT, sources
 
 NAMESPACE = "cloud-map-has-the-namespace"
 HOST = {"name": "host", "value": "this-machine"}
+TAG = {"name": "tag", "value": "p0"}
+SEEN = DnsObservation(probe="1", label="resolve a.example", name="a.example", answers=("10.0.0.1",))
 SECRET = "s3cr\"et'%ü-of-the-run"
 
 
-def told() -> conclude.Conclusion:
+def told() -> Judged:
     found = sources()
-    return conclude.Conclusion(
-        environment=found.environment,
+    return Judged(
         facts=found.facts,
-        catalogue=found.catalogue,
+        record="",
+        duration_s=1.0,
         checks=found.checks,
         judgements=found.judgements,
         diagnosis=diagnose(GRAPH, CHECKS, found.judgements, "prod"),
     )
 
 
-def concluded(results: Path, *checks: CheckResult) -> dict[str, dict[str, Any]]:
+def of_run(results: Path) -> Results:
+    found = sources()
+    data = Data(catalogue=found.catalogue, graph=GRAPH, layout=LAYOUT)
+    project = Project(environment=found.environment, data=data)
+    return Results(results, project, Redactor([SECRET]))
+
+
+def from_pytest(number: int) -> dict[str, Any]:
+    return {
+        "uuid": f"{number}",
+        "name": f"test_{number}",
+        "fullName": f"a#{number}",
+        "status": "broken",
+        "statusDetails": {"message": "AssertionError: said", "trace": "hooks.py:1"},
+        "parameters": [{"name": "environment", "value": "'prod'"}],
+        "description": f"said {SECRET}",
+        "labels": [{"name": "parentSuite", "value": "tests.acceptance"}, HOST, TAG, TAG],
+    }
+
+
+def concluded(
+    results: Path, *checks: CheckResult, by: Results | None = None
+) -> dict[str, dict[str, Any]]:
     """Return Allure's results after the run's end, by check."""
     results.mkdir()
-    redactor = Redactor([SECRET])
+    here = of_run(results)
     for number, check in enumerate(checks):
-        label = {"name": "check", "value": check.id}
-        written = {
-            "name": f"test_{number}",
-            "fullName": f"a#{number}",
-            "status": "broken",
-            "parameters": [{"name": "environment", "value": "'prod'"}],
-            "description": f"said {SECRET}",
-            "labels": [label, {"name": "verdict", "value": "changed"}, HOST, label],
-        }
-        kept = conclude.judged(written, check, told().catalogue, redactor)
-        (results / f"{number}-result.json").write_text(json.dumps(kept))
-    conclude.conclude(results, told(), redactor)
+        here.add(from_pytest(number), check, [SEEN])
+    (by or here).conclude(told())
     return {
         check.id: json.loads((results / f"{number}-result.json").read_text())
         for number, check in enumerate(checks)
     }
+
+
+def panel(judged: Judged) -> dict[str, str]:
+    return conclude.panel(judged, sources().environment)
 
 
 def labels(result: dict[str, Any], name: str) -> list[str]:
@@ -76,7 +98,7 @@ def test_the_root_cause_comes_first_everywhere(tmp_path: Path) -> None:
     by_check = concluded(results, *CHECKS)
     cause = by_check[NAMESPACE]
     assert cause["name"] == f"Root cause: {what}"
-    assert conclude.FIRST in labels(cause, "feature")
+    assert FIRST in labels(cause, "feature")
     assert labels(cause, "rootCause") == [what]
     assert "aws servicediscovery create-private-dns-namespace" in cause["description"]
     first = (results / "environment.properties").read_text().splitlines()[0]
@@ -113,6 +135,8 @@ def test_labels_are_there_once_and_name_no_machine(tmp_path: Path) -> None:
     result = concluded(tmp_path / "results", *CHECKS)["health-does-not-hang"]
     assert labels(result, "check") == ["health-does-not-hang"]
     assert labels(result, "host") == []
+    assert labels(result, "tag") == ["p0", "symptom"]
+    assert len(labels(result, "parentSuite")) == 1
     assert result["parameters"] == [{"name": "environment", "value": "prod"}]
 
 
@@ -126,6 +150,23 @@ def test_what_could_not_be_judged_says_what_would_let_it(tmp_path: Path) -> None
     result = concluded(tmp_path / "results", *CHECKS)["mlflow-answers-from-its-database"]
     assert "**Not judged**: no way in" in result["description"]
     assert "give one" in result["description"]
+    assert "trace" not in result["statusDetails"]
+
+
+def test_what_was_observed_is_a_step_with_its_exchange(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    by_check = concluded(results, *CHECKS)
+    steps = [step for result in by_check.values() for step in result["steps"]]
+    files = {attached["source"] for step in steps for attached in step["attachments"]}
+    assert len(steps) == len(CHECKS)
+    assert len(files) == 1
+    assert "getent ahosts a.example" in (results / files.pop()).read_text()
+
+
+def test_results_that_others_wrote_are_completed_as_well(tmp_path: Path) -> None:
+    """Workers of xdist write them; the controller knows the root causes."""
+    here = concluded(tmp_path / "here", *CHECKS)
+    assert concluded(tmp_path / "apart", *CHECKS, by=of_run(tmp_path / "apart")) == here
 
 
 def test_no_secret_is_left_in_the_results(tmp_path: Path) -> None:
@@ -138,12 +179,12 @@ def test_no_secret_is_left_in_the_results(tmp_path: Path) -> None:
 
 def test_a_healthy_run_says_that_there_is_no_root_cause() -> None:
     healthy = msgspec.structs.replace(told(), checks=CHECKS[2:3], diagnosis=Diagnosis())
-    assert conclude.panel(healthy)["Root cause"] == "none: nothing failed"
+    assert panel(healthy)["Root cause"] == "none: nothing failed"
 
 
 def test_what_could_not_be_judged_is_never_called_healthy() -> None:
     blocked = msgspec.structs.replace(told(), checks=CHECKS[-1:], diagnosis=Diagnosis())
-    assert "not everything could be judged" in conclude.panel(blocked)["Root cause"]
+    assert "not everything could be judged" in panel(blocked)["Root cause"]
 
 
 def test_the_pipelines_page_is_led_to() -> None:
