@@ -40,8 +40,7 @@ class Awaited(Asks):
 
     def seen(self) -> dict[str, Observation]:
         """See `Asks`."""
-        done = {key: future for key, future in self._futures.items() if future.done()}
-        return {key: future.result() for key, future in done.items() if not future.exception()}
+        return {key: future.result() for key, future in self._futures.items() if future.done()}
 
     def future(self, probe: Probe) -> Future[Observation]:
         """See `Asks`."""

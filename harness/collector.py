@@ -18,8 +18,9 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from harness.awaited import Awaited
+from harness.errors import place
 from harness.observation import Failure, FailureKind, Observation
-from harness.probes.blank import unanswered
+from harness.probes.blank import unanswered, unasked
 from harness.specs import RUNNER, Probe
 
 AT_ONCE = 256
@@ -125,9 +126,11 @@ class Collector(Awaited):
 
     def _settle(self, probe: Probe, stamped: Observation) -> None:
         try:
-            self._futures[probe.key].set_result(self._finished(stamped))
+            kept = self._finished(stamped)
         except Exception as error:
-            self._futures[probe.key].set_exception(error)
+            message = f"what was seen cannot be kept: {place(error)}"
+            kept = unasked(probe, Failure(kind=FailureKind.INTERNAL_ERROR, message=message))
+        self._futures[probe.key].set_result(kept)
         self._tell()
 
 

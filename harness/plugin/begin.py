@@ -10,11 +10,10 @@ import pytest
 
 from harness import project
 from harness.apart import head_start
-from harness.environment import Credentials
 from harness.errors import BrokenApart
 from harness.observer import Observer
+from harness.plugin.run import Beginning
 from harness.project import Project
-from harness.redaction import Redactor
 from harness.replay import Replay
 from harness.reports.hands import Hands, HandsHere
 
@@ -29,17 +28,6 @@ class Workers(NamedTuple):
     observer: Observer
     hands: Hands
     aws: Reader | None = None
-
-
-class Beginning(NamedTuple):
-    """What a run begins with: its folder is made, and nothing is asked yet."""
-
-    project: Project
-    credentials: Credentials
-    redactor: Redactor
-    folder: Path
-    allure: Path | None
-    writes: bool
 
 
 def ahead(config: pytest.Config, closing: contextlib.ExitStack) -> Apart | None:

@@ -35,7 +35,7 @@ from harness.plugin import (
     waiving,
 )
 from harness.plugin.results import RESULT, RESULTS, NotRun, Results
-from harness.plugin.run import RUN, Blocked, Run
+from harness.plugin.run import RUN, Beginning, Blocked, Run
 from harness.project import known_environments
 from harness.redaction import Redactor
 from harness.reports import deployment, folders, run_json, table
@@ -83,32 +83,27 @@ def _configure(config: pytest.Config, name: str) -> None:
         apart = begin.ahead(config, closing)
         project, folder = begin.load(name, apart)
         waivers.require_known(project.environment, project.data.catalogue)
-        credentials = environment_file.credentials(os.environ)
         if folder is None:
             folder = Path(given["folder"]) if given else folders.new(_reports(config), name)
-        begun = begin.Beginning(
+        begun = Beginning(
             project=project,
-            credentials=credentials,
+            credentials=environment_file.credentials(os.environ),
             redactor=Redactor.from_variables(os.environ),
             folder=folder,
             allure=_place_reports(config, folder),
             writes=selection.may_write(config, project.environment),
         )
         config.stash[RUN] = Run(
-            project=project,
-            credentials=credentials,
-            redactor=begun.redactor,
-            folder=folder,
+            begun=begun,
             workers=begin.workers(config, begun, apart, closing, given.get("broker")),
             closing=closing.pop_all(),
         )
-    redactor = begun.redactor
     if begun.allure is not None:
         # Allure takes a while to load: a run that leaves it out does without.
         from harness.plugin.allure_report import AllureReport
 
         config.pluginmanager.register(AllureReport(config), "hokusai-allure")
-    config.pluginmanager.register(redacting.Redacting(redactor), "hokusai-redacting")
+    config.pluginmanager.register(redacting.Redacting(begun.redactor), "hokusai-redacting")
     # Filters are the whole process's, and probes run beside the checks: a warning of a library
     # that a probe is just importing must not be taken for an answer of the platform.
     config.addinivalue_line("filterwarnings", "ignore")

@@ -6,7 +6,7 @@ import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from _pytest.outcomes import Skipped
@@ -34,14 +34,22 @@ class Blocked(Skipped):
         super().__init__(f"blocked: {reason}" + (f" ({remedy})" if remedy else ""))
 
 
-@dataclass
-class Run:
-    """One process's share in a run: what is tested, who observes, where the reports go."""
+class Beginning(NamedTuple):
+    """What a run begins with: its folder is made, and nothing is asked yet."""
 
     project: Project
     credentials: Credentials
     redactor: Redactor
     folder: Path
+    allure: Path | None
+    writes: bool
+
+
+@dataclass
+class Run:
+    """One process's share in a run: what is tested, who observes, where the reports go."""
+
+    begun: Beginning
     workers: Workers
     closing: contextlib.ExitStack
     started: float = field(default_factory=time.time)
@@ -49,17 +57,32 @@ class Run:
     @property
     def environment(self) -> Environment:
         """What is tested."""
-        return self.project.environment
+        return self.begun.project.environment
 
     @property
     def catalogue(self) -> Catalogue:
         """The documented failures."""
-        return self.project.data.catalogue
+        return self.begun.project.data.catalogue
 
     @property
     def graph(self) -> Graph:
         """The platform's dependencies."""
-        return self.project.data.graph
+        return self.begun.project.data.graph
+
+    @property
+    def credentials(self) -> Credentials:
+        """What the environment's secrets are."""
+        return self.begun.credentials
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes the secrets out of what is written."""
+        return self.begun.redactor
+
+    @property
+    def folder(self) -> Path:
+        """Where the reports go."""
+        return self.begun.folder
 
     @property
     def id(self) -> str:

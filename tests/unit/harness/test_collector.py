@@ -72,6 +72,20 @@ def test_a_probe_that_breaks_is_an_observation_not_a_crash() -> None:
     assert seen.failure.unjudgeable
 
 
+def test_what_cannot_be_kept_is_an_observation_too_and_says_nothing_of_what_was_seen() -> None:
+    def refusing(observation: Observation) -> Observation:
+        raise ValueError(f"cannot keep {observation}")
+
+    under_test = Collector(Asker(), refusing)
+    seen = under_test.observation(tcp("a-secret-host"))
+    under_test.close()
+    assert seen.probe == tcp("a-secret-host").key
+    assert seen.failure is not None
+    assert seen.failure.kind is FailureKind.INTERNAL_ERROR
+    assert "cannot be kept: ValueError at test_collector.py" in seen.failure.message
+    assert "secret" not in seen.failure.message
+
+
 def test_blocking_work_is_left_behind_at_its_deadline() -> None:
     release = threading.Event()
 

@@ -49,11 +49,14 @@ def told() -> Judged:
     )
 
 
-def of_run(results: Path) -> Results:
+def of_project() -> Project:
     found = sources()
     data = Data(catalogue=found.catalogue, graph=GRAPH, layout=LAYOUT)
-    project = Project(environment=found.environment, data=data)
-    return Results(results, project, Redactor([SECRET]))
+    return Project(environment=found.environment, data=data)
+
+
+def of_run(results: Path) -> Results:
+    return Results(results, of_project(), Redactor([SECRET]))
 
 
 def from_pytest(number: int) -> dict[str, Any]:

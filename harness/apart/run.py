@@ -1,0 +1,81 @@
+"""A run that has begun, as the process beside pytest's knows it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from harness import environment
+from harness.apart.messages import Seen, Show
+from harness.errors import UsageError
+from harness.observation import Observation
+from harness.observing import Observing, observing
+from harness.project import Project
+from harness.redaction import Redactor
+from harness.reports.hands import Hands, HandsHere, Judged
+from harness.specs import Probe
+
+
+class Run:
+    """A run that has begun: who asks, if anybody does, and where the reports go."""
+
+    def __init__(self, tested: Project, folder: Path) -> None:
+        self.project, self.folder = tested, folder
+        self.redactor = Redactor.from_variables(os.environ)
+        self.hands: Hands = HandsHere(tested, folder, self.redactor, None)
+        self._observed: dict[str, Observation] = {}
+        self._observing: Observing | None = None
+        self._defect: Exception | None = None
+
+    def ask(self, closing: contextlib.ExitStack, *, writes: bool) -> None:
+        """Begin to ask. Raises UsageError and OSError."""
+        tested, credentials = self.project.environment, environment.credentials(os.environ)
+        self._observing = closing.enter_context(
+            observing(tested, credentials, self.folder, self.redactor, writes=writes)
+        )
+
+    def write_to(self, allure: Path | None) -> None:
+        """Let Allure's results be written there."""
+        self.hands = HandsHere(self.project, self.folder, self.redactor, allure)
+
+    @property
+    def observing(self) -> Observing:
+        """Who asks. Raises UsageError for a replay."""
+        if self._observing is None:
+            raise UsageError("a replay asks nothing")
+        return self._observing
+
+    @property
+    def asking(self) -> bool:
+        """Whether something has not been answered yet."""
+        return self._observing is not None and bool(self._observing.collector.pending())
+
+    @property
+    def name(self) -> str:
+        """The environment's."""
+        return self.project.environment.name
+
+    def seen(self, probe: Probe, done: Future[Observation]) -> Seen:
+        """Return what a probe saw."""
+        observation: Any = done.result()
+        self._observed[probe.key] = observation
+        return Seen(observation)
+
+    def show(self, told: Show) -> None:
+        """Write a result of Allure's; a defect is told at the run's end, and costs only this."""
+        self._observed |= {each.probe: each for each in told.observed}
+        keys = told.check.probes if told.check else ()
+        try:
+            seen = [self._observed[key] for key in keys if key in self._observed]
+            self.hands.show(told.result, told.check, seen)
+        except Exception as error:
+            self._defect = error
+
+    def conclude(self, judged: Judged) -> None:
+        """Write what the run came to. Raises what went wrong, now or before."""
+        self.hands.conclude(judged)()
+        if self._defect is not None:
+            raise self._defect
