@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 
+from harness.news import News
 from harness.observation import Observation
 from harness.observer import Asks
 from harness.specs import Probe
@@ -16,9 +16,9 @@ class Awaited(Asks):
     """Single flight: equal probes are asked once, however many checks need them."""
 
     def __init__(self) -> None:
-        self._futures: dict[str, Future[Observation]] = {}
         self._probes: dict[str, Probe] = {}
-        self._lock, self._news = threading.Lock(), threading.Condition()
+        self._seen: dict[str, Observation] = {}
+        self._lock, self._news = threading.Lock(), News()
 
     @abstractmethod
     def _ask(self, fresh: list[Probe]) -> None:
@@ -27,41 +27,30 @@ class Awaited(Asks):
     def start(self, probes: Iterable[Probe]) -> None:
         """See `Asks`."""
         with self._lock:
-            fresh = {probe.key: probe for probe in probes if probe.key not in self._futures}
+            fresh = {probe.key: probe for probe in probes if probe.key not in self._probes}
             self._probes |= fresh
-            self._futures |= {key: Future() for key in fresh}
         if fresh:
             self._ask(list(fresh.values()))
 
     def observation(self, probe: Probe) -> Observation:
         """See `Asks`."""
         self.start([probe])
-        return self.future(probe).result()
+        self._news.until(lambda: self.answered(probe))
+        return self._seen[probe.key]
 
     def seen(self) -> dict[str, Observation]:
         """See `Asks`."""
-        return {key: future.result() for key, future in self._futures.items() if future.done()}
-
-    def future(self, probe: Probe) -> Future[Observation]:
-        """See `Asks`."""
-        return self._futures[probe.key]
+        return dict(self._seen)
 
     def answered(self, probe: Probe) -> bool:
         """See `Asks`."""
-        future = self._futures.get(probe.key)
-        return future is None or future.done()
+        return probe.key in self._seen or probe.key not in self._probes
 
     def until(self, enough: Callable[[], bool], seconds: float) -> bool:
         """See `Asks`."""
-        with self._news:
-            return self._news.wait_for(enough, seconds)
+        return self._news.until(enough, seconds)
 
     def pending(self) -> list[str]:
         """See `Asks`."""
-        return [
-            self._probes[key].label for key, future in self._futures.items() if not future.done()
-        ]
-
-    def _tell(self) -> None:
-        with self._news:
-            self._news.notify_all()
+        asked = list(self._probes.items())
+        return [probe.label for key, probe in asked if key not in self._seen]

@@ -40,12 +40,18 @@ class Asker(Protocol):
 
 
 class Collector(Awaited):
-    """Asks from this process. ``finished`` gets each observation, and returns what is kept."""
+    """Asks from this process."""
 
-    def __init__(self, asker: Asker, finished: Callable[[Observation], Observation]) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        finished: Callable[[Observation], Observation],
+        told: Callable[[Observation], None] = lambda _observation: None,
+    ) -> None:
+        """``finished`` gets each observation, and returns what is kept; ``told`` gets that."""
         super().__init__()
         self._asker = asker
-        self._finished = finished
+        self._finished, self._told = finished, told
         self._loop = asyncio.new_event_loop()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,8 +136,9 @@ class Collector(Awaited):
         except Exception as error:
             message = f"what was seen cannot be kept: {place(error)}"
             kept = unasked(probe, Failure(kind=FailureKind.INTERNAL_ERROR, message=message))
-        self._futures[probe.key].set_result(kept)
-        self._tell()
+        self._seen[probe.key] = kept
+        self._news.tell()
+        self._told(kept)
 
 
 def _stamped(probe: Probe, seen: Observation, started: float, duration: float) -> Observation:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from typing import Protocol
 
 from harness.observation import Observation
@@ -38,10 +37,6 @@ class Asks(ABC):
     @abstractmethod
     def seen(self) -> Mapping[str, Observation]:
         """Return what has been seen so far, by probe."""
-
-    @abstractmethod
-    def future(self, probe: Probe) -> Future[Observation]:
-        """Return the future of a started probe."""
 
     @abstractmethod
     def answered(self, probe: Probe) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,10 +36,11 @@ def observing(
     redactor: Redactor,
     *,
     writes: bool = False,
+    told: Callable[[Observation], None] = lambda _observation: None,
 ) -> Iterator[Observing]:
     """A collector that asks the environment itself, and records what it sees in ``folder``.
 
-    Raises UsageError and OSError.
+    ``told`` gets each observation once it is recorded. Raises UsageError and OSError.
     """
     with contextlib.ExitStack() as closing:
         audit = Audit(folder / NAME)
@@ -62,7 +63,7 @@ def observing(
             recorder(cleaned)
             return cleaned
 
-        collector = Collector(asking, finished)
+        collector = Collector(asking, finished, told)
         try:
             yield Observing(collector, clients)
         finally:

@@ -9,7 +9,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,8 @@ class Apart(Awaited):
         self._process = started.process
         self._line = Line(started.connection)
         self._numbers = itertools.count(1)
-        self._answers: dict[int, Future[Answer]] = {}
-        self._begun: Future[Answer] = Future()
+        self._answers: dict[int, Answer] = {}
+        self._begun: int | None = None
         self._shown: set[str] = set()
         self._here: Hands = self
         self._has_begun, self.ended = False, False
@@ -64,7 +63,8 @@ class Apart(Awaited):
     def load(self, name: str) -> Loaded:
         """Return what the project's files say to this process's variables. Raises UsageError."""
         told = dict(os.environ)
-        loaded = msgspec.convert(_value(self._request(lambda n: Load(n, name, told))), Loaded)
+        number = self._request(lambda number: Load(number, name, told))
+        loaded = msgspec.convert(self._answer(number), Loaded)
         self._has_begun = loaded.folder is not None
         return loaded
 
@@ -80,9 +80,8 @@ class Apart(Awaited):
 
     def _ask(self, fresh: list[Probe]) -> None:
         """Raises UsageError if nothing can be asked."""
-        if not self._has_begun:
-            with contextlib.suppress(BrokenApart):  # it has ended: each probe tells
-                _value(self._begun)
+        with contextlib.suppress(BrokenApart):  # it has ended: each probe tells
+            self._wait_until_begun()
         self._send(Start(fresh))  # type: ignore[arg-type]
         if self.ended:
             self._give_up()
@@ -90,15 +89,19 @@ class Apart(Awaited):
     def again(self, keys: Iterable[str]) -> list[Observation]:
         """See `Asks`."""
         asked = list(keys)
-        found = _value(self._request(lambda number: Again(number, asked)))
+        found = self._answer(self._request(lambda number: Again(number, asked)))
         return list(msgspec.convert(found, list[AnyObservation]))
 
     def read(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """See `harness.aws.client.Clients.read`."""
-        _value(self._begun)
-        return dict(
-            _value(self._request(lambda number: Read(number, service, operation, parameters)))
-        )
+        self._wait_until_begun()
+        number = self._request(lambda number: Read(number, service, operation, parameters))
+        return dict(self._answer(number))
+
+    def _wait_until_begun(self) -> None:
+        if not self._has_begun and self._begun is not None:
+            self._answer(self._begun)
+            self._has_begun = True
 
     def get_ready(self) -> None:
         """See `Hands`: the other process gets ready by itself."""
@@ -112,7 +115,7 @@ class Apart(Awaited):
         fresh = [each for each in observed if each.probe not in self._shown]
         self._shown |= {each.probe for each in fresh}
         # What it has seen itself is not told to it.
-        told = [each for each in fresh if each.probe not in self._futures]
+        told = [each for each in fresh if each.probe not in self._probes]
         self._send(Show(result, check, told))  # type: ignore[arg-type]
         return None
 
@@ -123,7 +126,7 @@ class Apart(Awaited):
         written = self._request(lambda number: Conclude(number, judged))
 
         def wait() -> None:
-            _value(written)
+            self._answer(written)
             # Nothing comes after it: the process ends while this one tells what was found.
             self._end()
 
@@ -143,15 +146,18 @@ class Apart(Awaited):
         with contextlib.suppress(OSError):
             self._line.connection.shutdown(socket.SHUT_WR)
 
-    def _request(self, message: Callable[[int], Told]) -> Future[Answer]:
-        answer: Future[Answer] = Future()
+    def _request(self, message: Callable[[int], Told]) -> int:
         number = next(self._numbers)
-        with self._lock:
-            self._answers[number] = answer
         self._send(message(number))
-        if self.ended:
-            self._give_up()
-        return answer
+        return number
+
+    def _answer(self, number: int) -> Any:
+        """Return what a request is answered with, and forget it.
+
+        Raises StageError, UsageError, OSError and BrokenApart.
+        """
+        self._news.until(lambda: number in self._answers or self.ended)
+        return _value(self._answers.pop(number, Answer(number, broken=ENDED)))
 
     def _send(self, message: Told) -> None:
         with contextlib.suppress(OSError):  # it has ended: the receiving thread tells
@@ -167,28 +173,21 @@ class Apart(Awaited):
 
     def _take(self, heard: Seen | Answer) -> None:
         if isinstance(heard, Answer):
-            with self._lock:
-                waiting = self._answers.pop(heard.number)
-            waiting.set_result(heard)
-            return
-        self._futures[heard.observation.probe].set_result(heard.observation)
-        self._tell()
+            self._answers[heard.number] = heard
+        else:
+            self._seen[heard.observation.probe] = heard.observation
+        self._news.tell()
 
     def _give_up(self) -> None:
         """Let nobody wait for what will not come."""
         failure = Failure(kind=FailureKind.INTERNAL_ERROR, message=ENDED)
-        with self._lock:
-            while self._answers:
-                self._answers.popitem()[1].set_result(Answer(0, broken=ENDED))
-            for key, future in self._futures.items():
-                if not future.done():
-                    future.set_result(unasked(self._probes[key], failure))
-        self._tell()
+        for key, probe in list(self._probes.items()):
+            if key not in self._seen:
+                self._seen[key] = unasked(probe, failure)
+        self._news.tell()
 
 
-def _value(asked: Future[Answer]) -> Any:
-    """Return what was answered. Raises StageError, UsageError, OSError and BrokenApart."""
-    answer = asked.result()
+def _value(answer: Answer) -> Any:
     if answer.failure is not None:
         raise StageError(answer.failure.kind, answer.failure.message, answer.failure.remedy)
     if answer.usage:

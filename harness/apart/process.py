@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ from harness.observation import Observation
 from harness.probes.stage import StageError
 from harness.project import ROOT, Project
 from harness.reports import folders
-from harness.specs import JourneyProbe, Probe
+from harness.specs import JourneyProbe
 
 # What most runs need; loaded while there is nothing to do.
 LOADED_EARLY = ("psycopg2",)
@@ -134,7 +133,7 @@ class Serving:
                 requirements.check(probe, tested, credentials)
             folder = folders.new(Path(found.reports), tested.name)
             writes = tested.policy.writes
-            begun = Run(found.project, folder)
+            begun = Run(found.project, folder, self._tell)
             begun.ask(self._closing, writes=writes)
             begun.observing.collector.start(found.probes)
             self._run = begun
@@ -158,7 +157,7 @@ class Serving:
         if self._run is None or self._run.folder != folder:
             if self._project is None:
                 raise UsageError("no environment has been loaded")
-            begun = Run(self._project, folder)
+            begun = Run(self._project, folder, self._tell)
             if told.asks:
                 begun.ask(self._closing, writes=told.writes)
             self._run = begun
@@ -171,11 +170,7 @@ class Serving:
         return self._run
 
     def _start(self, probes: list[Any]) -> None:
-        begun = self._begun
-        collector = begun.observing.collector
-        collector.start(probes)
-        for probe in probes:
-            collector.future(probe).add_done_callback(partial(self._tell_seen, begun, probe))
+        self._begun.start(probes)
         if self._asked is None:
             self._asked = probes
 
@@ -188,9 +183,6 @@ class Serving:
         found = foresight.Foreseen(self._run.project, reports, asked)
         if found != self._foreseen:
             foresight.keep(self._kept_at, found, self._run.redactor)
-
-    def _tell_seen(self, begun: Run, probe: Probe, done: Future[Observation]) -> None:
-        self._tell(begun.seen(probe, done))
 
     def _again(self, asked: Again) -> list[Observation]:
         return self._begun.observing.collector.again(asked.keys)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from concurrent.futures import Future
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness import environment
 from harness.apart.messages import Seen, Show
@@ -22,20 +22,25 @@ from harness.specs import Probe
 class Run:
     """A run that has begun: who asks, if anybody does, and where the reports go."""
 
-    def __init__(self, tested: Project, folder: Path) -> None:
+    def __init__(self, tested: Project, folder: Path, tell: Callable[[Seen], None]) -> None:
+        """``tell`` tells pytest's process."""
         self.project, self.folder = tested, folder
+        self._tell = tell
         self.redactor = Redactor.from_variables(os.environ)
         self.hands: Hands = HandsHere(tested, folder, self.redactor, None)
         self._observed: dict[str, Observation] = {}
+        self._waited_for: set[str] = set()
+        self._lock = threading.Lock()
         self._observing: Observing | None = None
         self._defect: Exception | None = None
 
     def ask(self, closing: contextlib.ExitStack, *, writes: bool) -> None:
         """Begin to ask. Raises UsageError and OSError."""
         tested, credentials = self.project.environment, environment.credentials(os.environ)
-        self._observing = closing.enter_context(
-            observing(tested, credentials, self.folder, self.redactor, writes=writes)
+        entered = observing(
+            tested, credentials, self.folder, self.redactor, writes=writes, told=self._hear
         )
+        self._observing = closing.enter_context(entered)
 
     def write_to(self, allure: Path | None) -> None:
         """Let Allure's results be written there."""
@@ -58,11 +63,21 @@ class Run:
         """The environment's."""
         return self.project.environment.name
 
-    def seen(self, probe: Probe, done: Future[Observation]) -> Seen:
-        """Return what a probe saw."""
-        observation: Any = done.result()
-        self._observed[probe.key] = observation
-        return Seen(observation)
+    def start(self, probes: Sequence[Probe]) -> None:
+        """Ask these, and tell of each: of what was foreseen and has been answered, at once."""
+        self.observing.collector.start(probes)
+        with self._lock:
+            self._waited_for |= {probe.key for probe in probes}
+            seen = [self._observed[probe.key] for probe in probes if probe.key in self._observed]
+        for observation in seen:
+            self._tell(Seen(observation))  # type: ignore[arg-type]
+
+    def _hear(self, observation: Observation) -> None:
+        with self._lock:
+            self._observed[observation.probe] = observation
+            waited_for = observation.probe in self._waited_for
+        if waited_for:
+            self._tell(Seen(observation))  # type: ignore[arg-type]
 
     def show(self, told: Show) -> None:
         """Write a result of Allure's; a defect is told at the run's end, and costs only this."""

@@ -26,7 +26,7 @@ def observation(config: pytest.Config, started: Run, probe: Probe) -> Observatio
     observer = started.observer
     if isinstance(observer, Asks):
         observer.start([probe])
-        until(config, observer, observer.future(probe).done)
+        until(config, observer, lambda: observer.answered(probe))
     return observer.observation(probe)
 
 

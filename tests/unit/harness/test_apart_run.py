@@ -28,7 +28,7 @@ class Clumsy:
 
 
 def test_a_result_that_cannot_be_shown_is_told_of_at_the_end(tmp_path: Path) -> None:
-    run = Run(of_project(), tmp_path)
+    run = Run(of_project(), tmp_path, lambda _seen: None)
     run.hands = Clumsy()
     run.show(Show({"uuid": "1"}, CHECKS[0], []))
     with pytest.raises(KeyError):
