@@ -16,6 +16,8 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
+from harness import exit_codes
+
 # Python's own 700 costs a run a tenth of its time, for next to nothing found.
 ALLOCATIONS = 50_000
 
@@ -33,6 +35,18 @@ _started: list[Started] = []
 def run(arguments: Sequence[str]) -> NoReturn:
     """Be ``pytest`` with these arguments; its exit code is this process's."""
     gc.set_threshold(ALLOCATIONS)
+    try:
+        _be_pytest(arguments)
+    except SystemExit as ended:
+        leave(int(ended.code or 0))
+    except KeyboardInterrupt:
+        # While it loads or leaves, pytest has no word for it but a traceback.
+        sys.stderr.write("interrupted\n")
+        leave(exit_codes.INTERRUPTED)
+    leave(exit_codes.PASSED)
+
+
+def _be_pytest(arguments: Sequence[str]) -> None:
     if _tests(arguments):
         _started.append(start(arguments))
     from harness.plugin import companions
@@ -40,11 +54,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
     companions.load(arguments)
     # As `python -m pytest` does, so that its messages name a command that there is.
     sys.argv[1:] = arguments
-    try:
-        runpy.run_module("pytest", run_name="__main__", alter_sys=True)
-    except SystemExit as ended:
-        leave(int(ended.code or 0))
-    leave(0)
+    runpy.run_module("pytest", run_name="__main__", alter_sys=True)
 
 
 def is_under_way() -> bool:
@@ -90,6 +100,7 @@ def _be(connection: socket.socket, arguments: Sequence[str]) -> NoReturn:
 
 def leave(code: int) -> NoReturn:
     """End this process, without taking everything that it holds apart."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -220,6 +221,23 @@ def test_when_the_other_process_is_gone_the_run_ends_and_says_so(
     assert "the process that asks the probes has ended" in " ".join(rest.split())
     folder = project.path / "reports" / "dev" / "latest"
     assert "the process that asks the probes has ended" in (folder / "handoff.md").read_text()
+
+
+def test_ctrl_c_while_pytest_is_loading_is_one_line(project: pytest.Pytester) -> None:
+    starting = subprocess.Popen(
+        [*COMMAND, *HEALTH], cwd=project.path, stderr=subprocess.PIPE, text=True
+    )
+    while not psutil.Process(starting.pid).children():
+        assert starting.poll() is None
+    while starting.poll() is None:
+        # One that comes before the processes have parted is not heard.
+        starting.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            starting.wait(0.1)
+    assert starting.stderr is not None
+    with starting.stderr as said:
+        assert said.read() == "interrupted\n"
+    assert starting.returncode == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
