@@ -100,7 +100,8 @@ class Apart(Awaited):
 
     def _wait_until_begun(self) -> None:
         if not self._has_begun and self._begun is not None:
-            self._answer(self._begun)
+            # Kept: whoever asks again is told the same.
+            _value(self._heard(self._begun))
             self._has_begun = True
 
     def get_ready(self) -> None:
@@ -126,7 +127,12 @@ class Apart(Awaited):
         written = self._request(lambda number: Conclude(number, judged))
 
         def wait() -> None:
-            self._answer(written)
+            try:
+                self._answer(written)
+            except BrokenApart:
+                if not self.ended:
+                    raise
+                self._here.conclude(judged)()
             # Nothing comes after it: the process ends while this one tells what was found.
             self._end()
 
@@ -156,8 +162,13 @@ class Apart(Awaited):
 
         Raises StageError, UsageError, OSError and BrokenApart.
         """
+        answer = self._heard(number)
+        self._answers.pop(number, None)
+        return _value(answer)
+
+    def _heard(self, number: int) -> Answer:
         self._news.until(lambda: number in self._answers or self.ended)
-        return _value(self._answers.pop(number, Answer(number, broken=ENDED)))
+        return self._answers.get(number, Answer(number, broken=ENDED))
 
     def _send(self, message: Told) -> None:
         with contextlib.suppress(OSError):  # it has ended: the receiving thread tells
