@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness import whole
 from harness.project import ROOT, Project
 from harness.redaction import SECRET_VARIABLES, Redactor
 from harness.specs import AnyProbe
@@ -71,9 +72,7 @@ def keep(path: Path, found: Foreseen, redactor: Redactor) -> None:
         return
     with contextlib.suppress(OSError):
         FOLDER.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(msgspec.json.encode(found))
-        temporary.replace(path)
+        whole.write(path, msgspec.json.encode(found))
         kept = sorted(FOLDER.glob("*.json"), key=lambda each: each.stat().st_mtime)
         for old in kept[:-MOST_KEPT]:
             old.unlink(missing_ok=True)

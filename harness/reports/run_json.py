@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from harness import whole
 from harness.diagnosis import Diagnosis
 from harness.verdicts import CheckResult, Judgement
 from harness.waivers import Applied
@@ -40,9 +41,8 @@ def write(
 ) -> Path:
     """Write ``run.json`` into ``folder``, whole or not at all, and return its path."""
     document = as_document(facts, checks, judgements, diagnosis, waivers)
-    path, temporary = folder / NAME, folder / f".{NAME}"
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
-    temporary.replace(path)
+    path = folder / NAME
+    whole.write(path, msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
     return path
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness import whole
 from harness.errors import UsageError
 
 NAME = "allure-history.jsonl"
@@ -43,9 +44,7 @@ def keep(run: Path, copy: Path) -> None:
         file = run.parent / NAME
         points = [point for point in _read(file) if _run_of(point) != run.name] + added
         points.sort(key=_run_of)
-        temporary = file.with_name(f".{NAME}")
-        temporary.write_text("".join(map(_line, points[-KEPT:])), encoding="utf-8")
-        temporary.replace(file)
+        whole.write(file, "".join(map(_line, points[-KEPT:])).encode())
 
 
 def _run_of(point: Point) -> str:

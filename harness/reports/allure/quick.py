@@ -18,6 +18,7 @@ from allure_commons import plugin_manager
 from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Status, TestResult, TestResultContainer
 
+from harness import whole
 from harness.reports.hands import Document
 
 
@@ -35,7 +36,7 @@ def _report(folder: Path, show: Callable[[Document], None], item: Any) -> None:
         # A full disk must not cost the check; the run's end tells of it.
         with contextlib.suppress(OSError):
             name = item.file_pattern.format(prefix=uuid.uuid4())
-            (folder / name).write_bytes(msgspec.json.encode(item))
+            whole.write(folder / name, msgspec.json.encode(item))
 
 
 def _says_nothing(container: TestResultContainer) -> bool:

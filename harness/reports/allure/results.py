@@ -6,11 +6,12 @@ What failed is written once more at the run's end, which knows the root causes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from harness import whole
 from harness.diagnosis import Diagnosis
 from harness.observation import Observation
 from harness.project import Project
@@ -61,21 +62,18 @@ class Results:
             return
         conclude.conclude(self._folder, judged, self._project, self._redactor)
         failed = {check.id: check for check in judged.checks if check.status is Status.FAILED}
-        if not failed.keys() <= self._failed.keys():
-            # Others have written them: workers of xdist.
-            self._failed |= self._found()
-        for check in failed.values():
-            if (written := self._failed.get(check.id)) is not None:
-                file, result = written
+        for file, result in (*self._failed.values(), *self._written_by_others(failed)):
+            if (check := failed.get(label(result, "check"))) is not None:
                 self._write(file, completed(result, check, judged.diagnosis))
 
-    def _found(self) -> Iterator[tuple[str, tuple[Path, Document]]]:
-        for file in self._folder.glob("*-result.json"):
+    def _written_by_others(self, failed: Iterable[str]) -> Iterator[tuple[Path, Document]]:
+        """Yield the results of failed checks that workers of xdist have written."""
+        missing = set(failed) - self._failed.keys()
+        for file in self._folder.glob("*-result.json") if missing else ():
             result: Document = msgspec.json.decode(file.read_bytes())
-            yield label(result, "check"), (file, result)
+            if label(result, "check") in missing:
+                yield file, result
 
     def _write(self, file: Path, result: Document) -> None:
-        # Renamed into place: who watches the folder never reads half a result.
-        unfinished = file.with_name(f".{file.name}.unfinished")
-        unfinished.write_bytes(msgspec.json.encode(self._redactor.clean(result)))
-        unfinished.replace(file)
+        # Who watches the folder never reads half a result.
+        whole.write(file, msgspec.json.encode(self._redactor.clean(result)))

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import whole
 from harness.redaction import Redactor
 from harness.reports.handoff.drawing import drawing
 from harness.reports.handoff.model import HandOff
@@ -29,9 +30,7 @@ def write(folder: Path, handoff: HandOff, redactor: Redactor) -> tuple[Path, Pat
     clean = redactor.clean(handoff)
     markdown, html = folder / MARKDOWN, folder / HTML
     for path, text in ((markdown, as_markdown(clean)), (html, as_html(clean))):
-        temporary = path.with_name(f".{path.name}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        whole.write(path, text.encode())
     return markdown, html
 
 
