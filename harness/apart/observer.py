@@ -112,13 +112,13 @@ class Apart(Awaited):
     ) -> None:
         """See `Hands`."""
         if self.ended:
-            return self._here.show(result, check, observed)
-        fresh = [each for each in observed if each.probe not in self._shown]
+            self._here.show(result, check, observed)
+            return
+        # What it has seen itself, or has been told of, is not told to it.
+        known = self._probes, self._shown
+        fresh = [each for each in observed if not any(each.probe in seen for seen in known)]
         self._shown |= {each.probe for each in fresh}
-        # What it has seen itself is not told to it.
-        told = [each for each in fresh if each.probe not in self._probes]
-        self._send(Show(result, check, told))  # type: ignore[arg-type]
-        return None
+        self._send(Show(result, check, fresh))  # type: ignore[arg-type]
 
     def conclude(self, judged: Judged) -> Callable[[], None]:
         """See `Hands`."""
