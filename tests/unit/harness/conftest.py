@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,13 @@ from harness.probes.network import Reach
 
 TlsFor = Callable[..., ssl.SSLContext]
 ReachFor = Callable[..., Reach]
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the shell that runs the tests reaches the run that is tested."""
+    for name in [name for name in os.environ if name.startswith(("HOKUSAI_", "AWS_"))]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +9,16 @@ import pytest
 
 from harness.apart.messages import Show
 from harness.apart.run import Run
-from harness.reports.hands import Judged
+from tests.unit.harness.test_apart_observer import Here
 from tests.unit.reports.handoff_sources import CHECKS
 from tests.unit.reports.test_allure_conclude import of_project, told
 
 
-class Clumsy:
+class Clumsy(Here):
     """Cannot show anything."""
-
-    def get_ready(self) -> None: ...
 
     def show(self, *_told: Any) -> None:
         raise KeyError("labels")
-
-    def conclude(self, _judged: Judged) -> Callable[[], None]:
-        return lambda: None
 
 
 def test_a_result_that_cannot_be_shown_is_told_of_at_the_end(tmp_path: Path) -> None:

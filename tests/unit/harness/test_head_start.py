@@ -122,11 +122,10 @@ def test_the_second_time_it_asks_before_the_checks_are_collected(
     assert len(list((project.path / "reports" / "dev").glob("2*"))) == 2
 
 
+@pytest.mark.usefixtures("no_settings")
 def test_variables_of_an_env_file_are_known_in_time(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in os.environ if name.startswith(("HOKUSAI_", "AWS_"))]:
-        monkeypatch.delenv(name)
     for name in ("harness", "failures", "causes", "environments", "pytest.ini"):
         (pytester.path / name).symlink_to(ROOT / name)
     pytester.makeconftest((ROOT / "conftest.py").read_text() + WAITS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -57,9 +56,9 @@ KEY = "hk_test_" + "z" * 20
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    for name in [name for name in os.environ if name.startswith(("HOKUSAI_", "AWS_"))]:
-        monkeypatch.delenv(name)
+def project(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, no_settings: None
+) -> pytest.Pytester:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makeini("[pytest]\naddopts = -p harness.plugin.hooks --strict-markers\n")
     pytester.makepyfile(test_checks=CHECKS)

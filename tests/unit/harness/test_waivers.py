@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -123,10 +122,10 @@ def test_health_is_fine(health):
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def project(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, no_settings: None
+) -> pytest.Pytester:
     """A checkout's data with one check; its environment is to be written."""
-    for name in [name for name in os.environ if name.startswith(("HOKUSAI_", "AWS_"))]:
-        monkeypatch.delenv(name)
     for part in ("failures", "causes"):
         shutil.copytree(ROOT / part, pytester.path / part)
     pytester.makeini("[pytest]\naddopts = -p harness.plugin.hooks --strict-markers\n")
