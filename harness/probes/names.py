@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import NamedTuple
 
@@ -67,14 +68,23 @@ async def _asked(question: DNSRecord, host: str, port: int) -> DNSRecord:
     # One socket for all tries: an answer to an earlier one, late, is an answer.
     with socket.socket(family, socket.SOCK_DGRAM) as udp:
         udp.setblocking(False)
-        while True:
-            await asyncio.get_running_loop().sock_sendto(udp, question.pack(), (host, port))
-            try:
-                async with asyncio.timeout(TRIES_EVERY):
-                    response = await _heard(udp, question, (host, port))
-            except TimeoutError:
-                continue  # UDP may be lost; the caller's deadline ends this
-            return await _whole(question, host, port) if response.header.tc else response
+        await asyncio.get_running_loop().sock_sendto(udp, question.pack(), (host, port))
+        # Beside the waiting, which is not given up for the next try: an answer that arrives in the
+        # moment when that one is due would be lost.
+        again = asyncio.ensure_future(_ask_again(udp, question.pack(), (host, port)))
+        try:
+            response = await _heard(udp, question, (host, port))
+        finally:
+            again.cancel()
+    return await _whole(question, host, port) if response.header.tc else response
+
+
+async def _ask_again(udp: socket.socket, packet: bytes, resolver: tuple[str, int]) -> None:
+    """Send ``packet`` ever again, since UDP may be lost. The caller's deadline ends it."""
+    while True:
+        await asyncio.sleep(TRIES_EVERY)
+        with contextlib.suppress(OSError):  # as if it were lost
+            udp.sendto(packet, resolver)
 
 
 async def _heard(udp: socket.socket, question: DNSRecord, resolver: tuple[str, int]) -> DNSRecord:

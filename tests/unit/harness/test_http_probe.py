@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from typing import Any
 
 import pytest
@@ -140,6 +142,29 @@ def test_an_answer_to_an_earlier_try_is_an_answer(monkeypatch: pytest.MonkeyPatc
             serving.close()
 
     assert asyncio.run(look_up()).addresses() == ("127.0.0.7",)
+
+
+def test_an_answer_that_arrives_when_the_next_try_is_due_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(names, "TRIES_EVERY", 0.2)
+
+    async def look_up(resolver: socket.socket) -> names.Answer:
+        def answer_while_nobody_listens() -> None:
+            packet, asker = resolver.recvfrom(512)
+            reply = DNSRecord.parse(packet).reply()
+            reply.add_answer(*RR.fromZone("slow.example A 127.0.0.7"))
+            resolver.sendto(reply.pack(), asker)
+            # A busy machine: the answer is seen, and the next try is due, in the same moment.
+            time.sleep(2 * names.TRIES_EVERY)
+
+        asyncio.get_running_loop().call_later(0.1, answer_while_nobody_listens)
+        async with asyncio.timeout(2):
+            return await names.query("slow.example", "A", f"127.0.0.1:{resolver.getsockname()[1]}")
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
+        resolver.bind(("127.0.0.1", 0))
+        assert asyncio.run(look_up(resolver)).addresses() == ("127.0.0.7",)
 
 
 def test_a_redirect_is_followed_only_when_asked_and_the_key_stays_with_its_host() -> None:
