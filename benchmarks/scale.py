@@ -90,6 +90,11 @@ def measured(folder: Path, number: int, shape: Shape) -> dict[str, Any]:
     }
 
 
+def typical(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the one of an odd number of rows that took the median time."""
+    return sorted(rows, key=lambda row: float(row["wall_s"]))[len(rows) // 2]
+
+
 def with_cost(
     row: dict[str, Any], yardsticks: Sequence[tuple[dict[str, Any], dict[str, Any]]]
 ) -> dict[str, Any]:

@@ -92,3 +92,8 @@ def test_what_a_check_costs_is_told_apart_from_the_start_and_from_the_machines_s
     for check_s, expected in ((0.01, 1.0), (0.02, 2.0)):
         told = scale.with_cost(row(4000, slowness=2.0, check_s=check_s), [before, after])
         assert told["check_beside_yardstick"] == pytest.approx(expected, abs=0.01)
+
+
+def test_of_several_runs_the_typical_one_is_told() -> None:
+    rows = [{"wall_s": wall_s, "loop_s": wall_s / 4} for wall_s in (9.0, 2.0, 3.0)]
+    assert scale.typical(rows) == {"wall_s": 3.0, "loop_s": 0.75}
