@@ -9,15 +9,16 @@ library; uses psycopg2 if the service brings it. Installs nothing, leaves nothin
 
 import errno
 import hashlib
-import http.client
 import json
 import os
 import re
+import select
 import socket
 import ssl
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -143,6 +144,8 @@ def secure(connected, host, clock):
 
 def ask_http(question, clock):
     """Make one HTTP request; redirects are told, not followed."""
+    import http.client  # takes as long to load as all else here: only where it is used
+
     url = filled(question, "url")
     seen = {"method": question.get("method", "GET"), "url": url, "timings": clock.timings}
     try:
@@ -163,6 +166,8 @@ def ask_http(question, clock):
 
 def exchange(question, url, clock):
     """Return status, headers and body of one request."""
+    import http.client
+
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     connected, address = connect(parts.hostname or "", port, clock)
@@ -309,15 +314,33 @@ def log_in(seen, password, clock):
             password=password,
             dbname=seen["database"],
             sslmode=seen["sslmode"],
-            connect_timeout=max(2, int(clock.left())),
             options=OPTIONS,
+            # Waited for here, to the deadline: connect_timeout knows whole seconds, from 2 on.
+            async_=True,
         )
+        await_driver(session, psycopg2, clock)
     except psycopg2.Error as error:
         return refused(str(error).strip(), error.pgcode)
     except UnicodeDecodeError:
         return refused("the server's answer is no text: it may be no PostgreSQL server", None)
+    except TIMED_OUT:
+        silent = Fail("connect-timeout", "")
+        return refused(as_libpq(silent, seen["host"], seen["port"]), None)
     version = str(session.server_version)
-    return in_session(version, lambda query: by_driver(session, psycopg2, query), session.close)
+    ask = partial(by_driver, session, psycopg2, clock)
+    return in_session(version, ask, session.close)
+
+
+def await_driver(session, psycopg2, clock):
+    """Wait until the driver has done what it was told to. Raises socket.timeout at the deadline."""
+    events = {
+        psycopg2.extensions.POLL_READ: select.POLLIN,
+        psycopg2.extensions.POLL_WRITE: select.POLLOUT,
+    }
+    while (state := session.poll()) != psycopg2.extensions.POLL_OK:
+        waiting = select.poll()
+        waiting.register(session.fileno(), events[state])
+        waiting.poll(clock.left() * 1000)
 
 
 def refused(text, sqlstate):
@@ -345,15 +368,18 @@ def in_session(version, ask, close):
     return {"server_version": version, "message": "logged in", "facts": facts}
 
 
-def by_driver(session, psycopg2, query):
+def by_driver(session, psycopg2, clock, query):
     """Return a query's one value as text, or the error."""
     with session.cursor() as cursor:
         try:
+            clock.left()
             cursor.execute(query)
+            await_driver(session, psycopg2, clock)
             return str(cursor.fetchone()[0])
         except psycopg2.Error as error:
-            session.rollback()
             return str(error).strip()
+        except TIMED_OUT:
+            return "no answer within the deadline"
 
 
 def log_in_by_hand(seen, password, clock):
