@@ -50,6 +50,10 @@ class Awaited(Asks):
         """See `Asks`."""
         return self._news.until(enough, seconds)
 
+    def asking(self) -> bool:
+        """Whether something has not been answered yet."""
+        return len(self._seen) < len(self._probes)
+
     def pending(self) -> list[str]:
         """See `Asks`."""
         asked = list(self._probes.items())

@@ -7,7 +7,6 @@ One YAML file each in ``environments/``. Every value can be overridden by the en
 from __future__ import annotations
 
 import datetime
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -314,9 +313,12 @@ def _parse(raw: str, annotation: Any, variable: str) -> Any:
 def unknown_variables(variables: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
     """Return the HOKUSAI_* variables that set nothing, each with the settings it may stand for."""
     known = {"HOKUSAI_API_KEY", *(variable for _path, variable in settings(Environment))}
-    given = sorted(name for name in variables if name.startswith("HOKUSAI_"))
-    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in given}
-    return {name: near[name] for name in given if name not in known}
+    unknown = sorted({name for name in variables if name.startswith("HOKUSAI_")} - known)
+    if not unknown:
+        return {}
+    import difflib  # every run would wait for it
+
+    return {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in unknown}
 
 
 def settings(environment: Environment | type[Environment]) -> Iterator[tuple[str, str]]:

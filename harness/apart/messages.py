@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -129,13 +129,10 @@ class Line:
         with self._sending:
             self.connection.sendall(line)
 
-    def messages(
-        self, kind: Any, before_waiting: Callable[[], None] = lambda: None
-    ) -> Iterator[Any]:
+    def messages(self, kind: Any) -> Iterator[Any]:
         """Yield what the other end sends, as a ``kind``, until it has gone."""
         decoder, rest = msgspec.json.Decoder(kind), b""
         while True:
-            before_waiting()
             try:
                 data = self.connection.recv(READ_SIZE)
             except OSError:

@@ -6,12 +6,10 @@ import contextlib
 import errno
 import importlib
 import os
-import select
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +39,6 @@ from harness.project import ROOT, Project
 from harness.reports import folders
 from harness.specs import JourneyProbe
 
-# What most runs need; loaded while there is nothing to do.
-LOADED_EARLY = ("psycopg2",)
 # By then what is asked at once has been sent, and what answers soon has answered.
 QUIET_AFTER_S = 0.2
 SWITCH_EVERY_S = 0.0005
@@ -65,9 +61,9 @@ class Serving:
     def __init__(self, line: Line, arguments: Sequence[str]) -> None:
         self._line = line
         self._kept_at = foresight.place_for(arguments, os.environ)
-        self._preparations = self._ahead()
         self._closing = contextlib.ExitStack()
         self._data: project.Data | None = None
+        self._loading = threading.Lock()
         self._project: Project | None = None
         self._foreseen: foresight.Foreseen | None = None
         self._run: Run | None = None
@@ -79,27 +75,20 @@ class Serving:
         """Serve until the connection ends."""
         with self._closing:
             self._foresee()
-            for message in self._line.messages(Told, self._get_ready):
+            # Beside what it is told to do, for which somebody waits.
+            threading.Thread(target=self._get_ready, daemon=True).start()
+            for message in self._line.messages(Told):
                 self._do(message)
             self._keep()
 
     def _get_ready(self) -> None:
-        """Load one thing after another while there is nothing to read, and nobody to wait for."""
-        while self._idle() and (prepare := next(self._preparations, None)):
+        """Load what most runs need, once what was foreseen is asked and what answers soon has."""
+        if (foreseen := self._run) is not None:
+            foreseen.until_answered(QUIET_AFTER_S)
+        for prepare in (self._load_data, _driver, _templates):
             # What cannot be had is told when it is asked for.
             with contextlib.suppress(Exception):
                 prepare()
-
-    def _idle(self) -> bool:
-        asking = self._run is not None and self._run.asking
-        quiet_s = QUIET_AFTER_S if asking else 0
-        return not select.select([self._line.connection], (), (), quiet_s)[0]
-
-    def _ahead(self) -> Iterator[Callable[[], object]]:
-        yield self._load_data
-        for name in LOADED_EARLY:
-            yield partial(importlib.import_module, name)
-        yield _templates
 
     def _do(self, message: Told) -> None:
         match message:
@@ -119,8 +108,9 @@ class Serving:
                 self._answer(message.number, lambda: self._begun.conclude(message.judged))
 
     def _load_data(self) -> project.Data:
-        self._data = self._data or project.load_data()
-        return self._data
+        with self._loading:
+            self._data = self._data or project.load_data()
+            return self._data
 
     def _foresee(self) -> None:
         """Begin the run if it is known what it will ask, and nothing that it needs is missing."""
@@ -212,6 +202,10 @@ class Serving:
     def _tell(self, heard: Seen | Answer) -> None:
         with contextlib.suppress(OSError):  # there is nobody left to tell
             self._line.send(heard)
+
+
+def _driver() -> None:
+    importlib.import_module("psycopg2")
 
 
 def _templates() -> None:

@@ -53,10 +53,10 @@ class Run:
             raise UsageError("a replay asks nothing")
         return self._observing
 
-    @property
-    def asking(self) -> bool:
-        """Whether something has not been answered yet."""
-        return self._observing is not None and bool(self._observing.collector.pending())
+    def until_answered(self, seconds: float) -> None:
+        """Wait until all that was asked has been answered, at most this long."""
+        collector = self.observing.collector
+        collector.until(lambda: not collector.asking(), seconds)
 
     @property
     def name(self) -> str:

@@ -197,9 +197,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     order.begin(session)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> None:
-    order.go_on(item)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    run = yield
+    order.go_on(item.session)
+    return run
 
 
 @pytest.hookimpl(wrapper=True)

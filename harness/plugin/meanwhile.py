@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,11 +15,15 @@ STEPS = pytest.StashKey[Iterator[Callable[[], object]]]()
 def step(config: pytest.Config) -> Callable[[], object] | None:
     """Return what is to be got ready next: each step is short, and given once in a run."""
     if STEPS not in config.stash:
-        config.stash[STEPS] = iter((table.get_ready, config.stash[RUN].hands.get_ready, _sources))
+        config.stash[STEPS] = iter((table.get_ready, config.stash[RUN].hands.get_ready, _traceback))
     steps = config.stash[STEPS]
     return next(steps, None)
 
 
-def _sources() -> None:
-    # The first traceback that pytest shows has Python list the file of every loaded module.
-    inspect.getmodule(_sources.__code__)
+def _traceback() -> None:
+    # For the first traceback that pytest shows, Python lists the file of every loaded module, and
+    # compiles what it splits source code with.
+    try:
+        raise AssertionError
+    except AssertionError:
+        str(pytest.ExceptionInfo.from_current().getrepr(style="short"))

@@ -11,7 +11,7 @@ from harness.plugin.declare import declared_probes
 from harness.plugin.run import RUN, Run
 from harness.specs import Probe
 
-BEGUN = pytest.StashKey[int]()
+RAN = pytest.StashKey[int]()
 
 
 def begin(session: pytest.Session) -> None:
@@ -20,15 +20,15 @@ def begin(session: pytest.Session) -> None:
         _bring_forward(session, place)
 
 
-def go_on(item: pytest.Item) -> None:
-    """Before ``item`` runs, let the check after the next one be such as can be judged.
+def go_on(session: pytest.Session) -> None:
+    """After a check has run, let the one after the next be such as can be judged.
 
     So a host that does not answer holds up its own checks only. (pytest has fixed the next one
     already: it says which fixtures stay.)
     """
-    session = item.session
-    session.stash[BEGUN] = begun = session.stash.get(BEGUN, 0) + 1
-    _bring_forward(session, begun + 1)
+    session.stash[RAN] = ran = session.stash.get(RAN, 0) + 1
+    if not (session.shouldfail or session.shouldstop):
+        _bring_forward(session, ran + 1)
 
 
 def _bring_forward(session: pytest.Session, place: int) -> None:
