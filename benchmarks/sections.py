@@ -56,20 +56,36 @@ def served(pace: str, folder: Path) -> Iterator[job.Job]:
 
 def the_job(progress: Progress, *, quick: bool) -> dict[str, Any]:
     """The 40-check job at each pace, by everybody who is installed here."""
+    with _kept() as place:
+        return _job(place, progress, quick=quick)
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[Path]:
+    """Give a folder in which nothing is removed until all is measured.
+
+    For minutes after thousands of files were removed, ext4 takes up to ten times as long to make
+    one: it passes by what was freed just now.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-") as place:
+        yield Path(place)
+
+
+def _job(place: Path, progress: Progress, *, quick: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"paces": {}, "missing": _missing()}
     for pace in job.PACES:
-        with tempfile.TemporaryDirectory(prefix="bench-") as place:
-            folder = Path(place)
-            with served(pace, folder) as serving, contextlib.ExitStack() as running:
-                contestants = _contestants(folder, serving, pace, running)
-                times = 1 if quick else ROUNDS[pace]
-                told = _prefixed(progress, f"job, {pace}: ")
-                results = rounds.run(contestants, times, told, SUITE)
-                found["paces"][pace] = msgspec.to_builtins(results)
-                if pace == "1 ms":
-                    found["memory_mib"] = {
-                        each.name: round(command.peak_mib(each.command), 1) for each in contestants
-                    }
+        folder = place / pace.replace(" ", "-")
+        folder.mkdir()
+        with served(pace, folder) as serving, contextlib.ExitStack() as running:
+            contestants = _contestants(folder, serving, pace, running)
+            times = 1 if quick else ROUNDS[pace]
+            told = _prefixed(progress, f"job, {pace}: ")
+            results = rounds.run(contestants, times, told, SUITE)
+            found["paces"][pace] = msgspec.to_builtins(results)
+            if pace == "1 ms":
+                found["memory_mib"] = {
+                    each.name: round(command.peak_mib(each.command), 1) for each in contestants
+                }
     return found
 
 
@@ -123,10 +139,8 @@ def _contestants(
 
 def the_scale(progress: Progress, *, quick: bool) -> list[dict[str, Any]]:
     """Ever more probes, each answered after 50 ms: by few checks, and by one check each."""
-    # Removed when all is measured: after thousands of files were removed, the file system takes up
-    # to ten times as long to make one.
-    with tempfile.TemporaryDirectory(prefix="bench-") as place:
-        return _scales(Path(place), progress, quick=quick)
+    with _kept() as place:
+        return _scales(place, progress, quick=quick)
 
 
 def _scales(place: Path, progress: Progress, *, quick: bool) -> list[dict[str, Any]]:
