@@ -1,7 +1,5 @@
 """The catalogue of documented failures: ``failures/*.yaml``, as typed values."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

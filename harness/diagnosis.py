@@ -5,8 +5,6 @@ explained by, and which documented failures it explains. What could not be judge
 healthy: it is named as unknown where it could explain something that failed.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path

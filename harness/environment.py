@@ -4,8 +4,6 @@ One YAML file each in ``environments/``. Every value can be overridden by the en
 ``HOKUSAI_<SECTION>_<KEY>`` (lists: comma-separated). Credentials come from variables only.
 """
 
-from __future__ import annotations
-
 import datetime
 import os
 from collections.abc import Iterator, Mapping

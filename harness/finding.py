@@ -1,7 +1,5 @@
 """A finding: what a failed cause check says is wrong, and what mends it. Data only."""
 
-from __future__ import annotations
-
 import shlex
 
 import msgspec

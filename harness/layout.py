@@ -1,7 +1,5 @@
 """The layout of the hand-off's picture: where the parts are, and which checks are about them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

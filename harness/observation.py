@@ -3,8 +3,6 @@
 An observation never judges. It says what was asked, what came back, or how asking failed.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a run is told by this project's files: the environment, and the data about the platform."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Does an observation show a documented signature? Pure functions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

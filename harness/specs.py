@@ -8,8 +8,6 @@ In a specification for a task, ``${NAME}`` and ``${NAME:-otherwise}`` stand for 
 environment variables, and are filled in inside the task.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from typing import Literal

@@ -1,7 +1,5 @@
 """Verdicts: what the checks of one documented failure say together. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 

@@ -3,8 +3,6 @@
 A waiver changes no verdict and hides no failure: it only keeps what it covers from failing the run.
 """
 
-from __future__ import annotations
-
 import datetime
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -6,8 +6,6 @@ probes again. So a run keeps them under a name that stands for all of that, and 
 name begins with them. What is needed beyond them is asked after collection, as ever.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

@@ -1,9 +1,10 @@
 """What the two processes tell each other: one JSON document a line, over a pair of sockets.
 
 Nothing else can read it, so that variables, which may be secrets, go this way as well.
-"""
 
-from __future__ import annotations
+The modules that define what is told do without ``from __future__ import annotations``: msgspec
+would compile each annotation from its text, in both processes of every run.
+"""
 
 import socket
 import threading

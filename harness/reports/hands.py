@@ -3,8 +3,6 @@
 What is imported here is imported where it is needed: a run with a head start does without.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -96,7 +94,7 @@ class HandsHere:
                 results.conclude(judged)
         return lambda: None
 
-    def _of_allure(self) -> Results | None:
+    def _of_allure(self) -> "Results | None":
         if self._results is None and self._allure is not None:
             from harness.reports.allure.results import Results
 

@@ -1,7 +1,5 @@
 """``run.json``: the machine-readable result of a run. Its schema is in docs/run-json.md."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Sequence
