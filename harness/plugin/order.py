@@ -15,37 +15,47 @@ RAN = pytest.StashKey[int]()
 
 
 def begin(session: pytest.Session) -> None:
-    """Let the first two checks be such as can be judged."""
-    for place in (0, 1):
-        _bring_forward(session, place)
+    """Let the first check be one that can be judged; waits until there is one."""
+    _bring_forward(session, 0)
 
 
 def go_on(session: pytest.Session) -> None:
-    """After a check has run, let the one after the next be such as can be judged.
+    """After a check has run, let the next one be such as can be judged; waits until there is one.
 
-    So a host that does not answer holds up its own checks only. (pytest has fixed the next one
-    already: it says which fixtures stay.)
+    So a host that does not answer holds up its own checks only.
     """
     session.stash[RAN] = ran = session.stash.get(RAN, 0) + 1
     if not (session.shouldfail or session.shouldstop):
-        _bring_forward(session, ran + 1)
+        _bring_forward(session, ran)
+
+
+def make_way(item: pytest.Item) -> None:
+    """Tear down what ``item`` does not share with the check before it.
+
+    pytest has done so already, but for the check that seemed to be the next one then.
+    """
+    item.session._setupstate.teardown_exact(item)
 
 
 def _bring_forward(session: pytest.Session, place: int) -> None:
-    """Move the first check that can be judged to ``place``; waits until there is one."""
+    """Move the first check that can be judged to ``place``, and another one after it if there is.
+
+    pytest asks for the one after it when it begins the first: it says which fixtures stay.
+    """
     started, items = session.config.stash.get(RUN, None), session.items
     # Under xdist, the controller deals the checks out by their places in this list.
     if started is None or not isinstance(collector := started.observer, Asks):
         return
 
-    def judgeable() -> int | None:
-        later = range(place, len(items))
-        return next((i for i in later if _answered(started, collector, items[i])), None)
+    def judgeable(first: int) -> int | None:
+        places = range(first, len(items))
+        return next((i for i in places if _answered(started, collector, items[i])), None)
 
     if place < len(items):
-        progress.until(session.config, collector, lambda: judgeable() is not None)
-        if (found := judgeable()) is not None and found != place:
-            items.insert(place, items.pop(found))
+        progress.until(session.config, collector, lambda: judgeable(place) is not None)
+        for to in (place, place + 1):
+            if (found := judgeable(to)) is not None and found != to:
+                items.insert(to, items.pop(found))
 
 
 def _answered(started: Run, collector: Asks, item: pytest.Item) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import textwrap
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +198,66 @@ def test_a_host_that_never_answers_holds_up_its_own_checks_only(
         ["*test_health_is_fine PASSED*", "*test_health_answers PASSED*"]
         + [f"*test_never[[]{n}[]] FAILED*" for n in range(3)]
     )
+
+
+def test_a_check_is_judged_at_once_and_fixtures_go_when_the_next_one_is_of_another_module(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    did = project.path / "did.txt"
+    module = """
+        @pytest.fixture(scope="module", autouse=True)
+        def kept():
+            note("begin {name}")
+            yield
+            note("end {name}")
+
+        @probe
+        def slow(environment):
+            return HttpProbe(url="http://127.0.0.1:{port}/", deadline=8)
+
+        def note(line):
+            with open("{did}", "a") as file:
+                file.write(line + "\\n")
+
+        @pytest.mark.p0
+        @symptom("health-endpoints")
+        def test_slow_of_{name}(slow):
+            note("slow of {name}")
+        """
+    quick = """
+        @pytest.mark.p0
+        @symptom("health-endpoints")
+        def test_quick(health):
+            note("quick")
+        """
+
+    def after(line: str) -> Callable[[socket.socket], None]:
+        def answer(connection: socket.socket) -> None:
+            ends = time.monotonic() + 5
+            while line not in (did.read_text() if did.exists() else ""):
+                assert time.monotonic() < ends
+                time.sleep(0.01)
+            servers.answering(servers.http_answer("200 OK", b"{}"))(connection)
+
+        return answer
+
+    serving, _ = serve(project, monkeypatch, b'{"status":"healthy"}')
+    head = CHECKS.partition("@pytest")[0]
+    with (
+        servers.serving(after("slow of b")) as for_a,
+        servers.serving(after("quick")) as for_b,
+    ):
+        for name, port, more in (("a", for_a, textwrap.dedent(quick)), ("b", for_b, "")):
+            told = textwrap.dedent(module).format(name=name, port=port, did=did)
+            (project.path / f"test_{name}.py").write_text(head + more + told)
+        result = project.runpytest_subprocess("--env", "dev", "test_a.py", "test_b.py")
+    serving.__exit__(None, None, None)
+    result.assert_outcomes(passed=3)
+    assert did.read_text().splitlines() == [
+        *("begin a", "quick", "end a"),
+        *("begin b", "slow of b", "end b"),
+        *("begin a", "slow of a", "end a"),
+    ]
 
 
 def test_what_cannot_be_judged_is_blocked_and_never_passes(project: pytest.Pytester) -> None:
