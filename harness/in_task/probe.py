@@ -18,7 +18,6 @@ import ssl
 import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -327,8 +326,9 @@ def log_in(seen, password, clock):
         silent = Fail("connect-timeout", "")
         return refused(as_libpq(silent, seen["host"], seen["port"]), None)
     version = str(session.server_version)
-    ask = partial(by_driver, session, psycopg2, clock)
-    return in_session(version, ask, session.close)
+    return in_session(
+        version, lambda query: by_driver(session, psycopg2, clock, query), session.close
+    )
 
 
 def await_driver(session, psycopg2, clock):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 import pytest
 
 from harness.errors import MissingSetting
@@ -47,15 +50,14 @@ def _bring_forward(session: pytest.Session, place: int) -> None:
     if started is None or not isinstance(collector := started.observer, Asks):
         return
 
-    def judgeable(first: int) -> int | None:
-        places = range(first, len(items))
-        return next((i for i in places if _answered(started, collector, items[i])), None)
+    def judgeable() -> Iterator[int]:
+        places = range(place, len(items))
+        return (i for i in places if _answered(started, collector, items[i]))
 
     if place < len(items):
-        progress.until(session.config, collector, lambda: judgeable(place) is not None)
-        for to in (place, place + 1):
-            if (found := judgeable(to)) is not None and found != to:
-                items.insert(to, items.pop(found))
+        progress.until(session.config, collector, lambda: next(judgeable(), None) is not None)
+        for to, found in enumerate(list(islice(judgeable(), 2)), place):
+            items.insert(to, items.pop(found))
 
 
 def _answered(started: Run, collector: Asks, item: pytest.Item) -> bool:

@@ -65,15 +65,16 @@ async def query(name: str, record: str, resolver: str) -> Answer:
 async def _asked(question: DNSRecord, host: str, port: int) -> DNSRecord:
     """Return the answer. Raises DNSError, OSError and EOFError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    packet, resolver = question.pack(), (host, port)
     # One socket for all tries: an answer to an earlier one, late, is an answer.
     with socket.socket(family, socket.SOCK_DGRAM) as udp:
         udp.setblocking(False)
-        await asyncio.get_running_loop().sock_sendto(udp, question.pack(), (host, port))
+        await asyncio.get_running_loop().sock_sendto(udp, packet, resolver)
         # Beside the waiting, which is not given up for the next try: an answer that arrives in the
         # moment when that one is due would be lost.
-        again = asyncio.ensure_future(_ask_again(udp, question.pack(), (host, port)))
+        again = asyncio.ensure_future(_ask_again(udp, packet, resolver))
         try:
-            response = await _heard(udp, question, (host, port))
+            response = await _heard(udp, question, resolver)
         finally:
             again.cancel()
     return await _whole(question, host, port) if response.header.tc else response

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import struct
-
 import pytest
 
 from harness import vantage
 from harness.observation import FailureKind, PostgresObservation
 from harness.specs import PostgresProbe
 from tests.unit.harness import servers
+from tests.unit.hostile.behaviours import greeting, message
 
 # libpq's own time-out is a whole number of seconds, and two at least.
 DEADLINE_S = 0.6
@@ -38,17 +36,11 @@ def log_in(port: int) -> PostgresObservation:
     return seen
 
 
-def message(kind: bytes, body: bytes) -> bytes:
-    return kind + struct.pack(">I", len(body) + 4) + body
-
-
-def lets_in_and_is_silent(connection: socket.socket) -> None:
-    connection.recv(4096)
+def letting_in_and_silent() -> servers.Handler:
     told = {"server_version": "17.2", "client_encoding": "UTF8", "DateStyle": "ISO, MDY"}
     settings = (message(b"S", f"{name}\0{value}\0".encode()) for name, value in told.items())
     accepted, ready = message(b"R", bytes(4)), message(b"Z", b"I")
-    connection.sendall(accepted + b"".join(settings) + ready)
-    servers.silent(connection)
+    return greeting(accepted + b"".join(settings) + ready)
 
 
 def test_a_silent_database_is_told_in_the_drivers_words() -> None:
@@ -69,7 +61,7 @@ def test_a_database_that_nobody_can_connect_to_is_told_so() -> None:
 
 
 def test_a_login_is_told_though_no_question_is_answered_after_it() -> None:
-    with servers.serving(lets_in_and_is_silent) as port:
+    with servers.serving(letting_in_and_silent()) as port:
         seen = log_in(port)
     assert (seen.message, seen.server_version, seen.failure) == ("logged in", "170002", None)
     assert set(seen.facts.values()) == {"no answer within the deadline"}
